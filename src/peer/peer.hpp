@@ -1,0 +1,155 @@
+// The whole stack of one tube as one machine: ICE, DTLS, SCTP and data channels, driven by datagrams and time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/address.hpp"
+#include "base/buffer.hpp"
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "datachannel/channels.hpp"
+#include "dtls/session.hpp"
+#include "ice/agent.hpp"
+#include "sctp/association.hpp"
+#include "sdp/description.hpp"
+
+namespace isotube::peer {
+
+struct Settings {
+  ice::Settings ice;
+  dtls::Settings dtls;
+  sctp::Settings sctp;
+  datachannel::Settings datachannel;
+  /// Largest message that we accept and announce.
+  std::size_t max_message_size = 262'144;
+};
+
+/// Datagrams of one path and one length (but the last, which may be shorter), laid end to end: what one sendmsg with
+/// UDP segmentation takes. Reused from call to call by its owner.
+class TransmitBatch {
+ public:
+  /// 64 segments is what older kernels take in one UDP_SEGMENT send; 65,507 bytes is what any kernel takes.
+  static constexpr std::size_t kMaxSegments = 64;
+  static constexpr std::size_t kMaxBytes = 65'507;
+
+  [[nodiscard]] const Path& path() const { return path_; }
+  [[nodiscard]] ByteView bytes() const { return {storage_.data(), size_}; }
+  [[nodiscard]] std::size_t segment_size() const { return segment_size_; }
+  [[nodiscard]] std::size_t segments() const { return segments_; }
+  [[nodiscard]] bool empty() const { return segments_ == 0; }
+
+ private:
+  friend class Peer;
+
+  Path path_;
+  std::array<std::byte, kMaxBytes> storage_;
+  std::size_t size_ = 0;
+  std::size_t segment_size_ = 0;
+  std::size_t segments_ = 0;
+};
+
+/// Legal steps: New → Connecting → Connected ⇄ Disconnected → Closed; any → Closed.
+enum class State : std::uint8_t { New, Connecting, Connected, Disconnected, Closed };
+
+/// Why a peer closed: the first cause wins.
+enum class CloseReason : std::uint8_t { Local, Remote, IceFailed, DtlsFailed, SctpFailed };
+
+struct StateChanged {
+  State state;
+};
+struct LocalCandidate {
+  ice::Candidate candidate;
+};
+struct GatheringDone {};
+struct PathSelected {
+  Path path;
+  ice::CandidateType local_type;
+  ice::CandidateType remote_type;
+};
+/// Sent once; nothing follows it.
+struct Closed {
+  CloseReason reason;
+  std::string detail;
+};
+using Event = std::variant<StateChanged, LocalCandidate, GatheringDone, PathSelected, datachannel::Opened,
+                           datachannel::OpenedByPeer, datachannel::Message, datachannel::BufferedAmountLow,
+                           datachannel::Closed, Closed>;
+
+enum class DescriptionError : std::uint8_t { WrongState, NoFingerprint, NoCredentials, BadSetup };
+
+struct Counters {
+  std::uint64_t datagrams_received = 0;
+  std::uint64_t datagrams_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t datagrams_dropped =
+      0;  ///< of no known protocol (RFC 7983), or DTLS from a path that no check validated
+};
+
+/// Offering: create_offer(), then set_answer(). Answering: accept_offer() gives the answer. Local addresses may be
+/// added before or after; candidates found before the description is made are in it, later ones come as events.
+///
+/// Call order: mutate, then drain poll_event() and poll_transmit() until both are empty, then sleep until
+/// next_timeout(). `now` never goes back; `unix_seconds` dates the certificate.
+/// Ownership: belongs to one tube; `pool` must outlive it. Not thread-safe; may move between threads between calls.
+class Peer {
+ public:
+  Peer(Settings settings, const Random& random, BufferPool& pool, std::int64_t unix_seconds);
+  ~Peer();
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+
+  [[nodiscard]] sdp::Description create_offer(TimePoint now);
+  [[nodiscard]] std::expected<void, DescriptionError> set_answer(TimePoint now, const sdp::Description& answer);
+  [[nodiscard]] std::expected<sdp::Description, DescriptionError> accept_offer(TimePoint now,
+                                                                               const sdp::Description& offer);
+  void add_remote_candidate(TimePoint now, const ice::Candidate& candidate);
+  void end_of_remote_candidates(TimePoint now);
+
+  void add_local_address(TimePoint now, const Address& address);
+  void add_public_address(TimePoint now, const Address& address, const Address& base);
+  void add_stun_server(TimePoint now, const Address& server);
+  void end_of_local_addresses(TimePoint now);
+  [[nodiscard]] const ice::Credentials& local_ice_credentials() const;
+
+  /// Channels may be opened once both descriptions are set (the DTLS role fixes their ids, RFC 8832 6); they are
+  /// announced to the peer as soon as SCTP is up.
+  [[nodiscard]] std::expected<datachannel::ChannelId, datachannel::OpenError> open_channel(
+      TimePoint now, const datachannel::ChannelConfig& config);
+  [[nodiscard]] std::expected<void, datachannel::SendError> send(TimePoint now, datachannel::ChannelId channel,
+                                                                 datachannel::MessageKind kind, Buffer&& payload);
+  void close_channel(TimePoint now, datachannel::ChannelId channel);
+  [[nodiscard]] std::size_t buffered_amount(datachannel::ChannelId channel) const;
+  void set_buffered_amount_low_threshold(datachannel::ChannelId channel, std::size_t bytes);
+  /// The smaller of what the peer announced and what we can send.
+  [[nodiscard]] std::size_t max_outgoing_message() const;
+
+  void handle_datagram(TimePoint now, const Path& path, ByteView datagram);
+  void handle_timeout(TimePoint now);
+  /// Fills `batch` with the next datagrams; false when there is nothing to send.
+  [[nodiscard]] bool poll_transmit(TimePoint now, TransmitBatch& batch);
+  [[nodiscard]] std::optional<Event> poll_event();
+  [[nodiscard]] TimePoint next_timeout() const;
+
+  /// Tells the other side (SCTP abort and DTLS close_notify) and ends in Closed. Drain poll_transmit() afterwards.
+  void close(TimePoint now);
+
+  [[nodiscard]] State state() const;
+  [[nodiscard]] std::optional<Path> selected_path() const;
+  [[nodiscard]] std::optional<Duration> round_trip() const;
+  [[nodiscard]] const Counters& counters() const;
+  [[nodiscard]] const ice::Counters& ice_counters() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace isotube::peer
