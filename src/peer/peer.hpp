@@ -1,7 +1,6 @@
 // The whole stack of one tube as one machine: ICE, DTLS, SCTP and data channels, driven by datagrams and time.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -17,6 +16,7 @@
 #include "datachannel/channels.hpp"
 #include "dtls/session.hpp"
 #include "ice/agent.hpp"
+#include "peer/transmit_batch.hpp"
 #include "sctp/association.hpp"
 #include "sdp/description.hpp"
 
@@ -29,30 +29,6 @@ struct Settings {
   datachannel::Settings datachannel;
   /// Largest message that we accept and announce.
   std::size_t max_message_size = 262'144;
-};
-
-/// Datagrams of one path and one length (but the last, which may be shorter), laid end to end: what one sendmsg with
-/// UDP segmentation takes. Reused from call to call by its owner.
-class TransmitBatch {
- public:
-  /// 64 segments is what older kernels take in one UDP_SEGMENT send; 65,507 bytes is what any kernel takes.
-  static constexpr std::size_t kMaxSegments = 64;
-  static constexpr std::size_t kMaxBytes = 65'507;
-
-  [[nodiscard]] const Path& path() const { return path_; }
-  [[nodiscard]] ByteView bytes() const { return {storage_.data(), size_}; }
-  [[nodiscard]] std::size_t segment_size() const { return segment_size_; }
-  [[nodiscard]] std::size_t segments() const { return segments_; }
-  [[nodiscard]] bool empty() const { return segments_ == 0; }
-
- private:
-  friend class Peer;
-
-  Path path_;
-  std::array<std::byte, kMaxBytes> storage_;
-  std::size_t size_ = 0;
-  std::size_t segment_size_ = 0;
-  std::size_t segments_ = 0;
 };
 
 /// Legal steps: New → Connecting → Connected ⇄ Disconnected → Closed; any → Closed.
@@ -89,19 +65,20 @@ struct Counters {
   std::uint64_t datagrams_sent = 0;
   std::uint64_t bytes_received = 0;
   std::uint64_t bytes_sent = 0;
-  std::uint64_t datagrams_dropped =
-      0;  ///< of no known protocol (RFC 7983), or DTLS from a path that no check validated
+  /// Of no known protocol (RFC 7983), or DTLS from a path that no check validated.
+  std::uint64_t datagrams_dropped = 0;
 };
 
 /// Offering: create_offer(), then set_answer(). Answering: accept_offer() gives the answer. Local addresses may be
 /// added before or after; candidates found before the description is made are in it, later ones come as events.
 ///
 /// Call order: mutate, then drain poll_event() and poll_transmit() until both are empty, then sleep until
-/// next_timeout(). `now` never goes back; `unix_seconds` dates the certificate.
+/// next_timeout(). `now` never goes back.
 /// Ownership: belongs to one tube; `pool` must outlive it. Not thread-safe; may move between threads between calls.
 class Peer {
  public:
-  Peer(Settings settings, const Random& random, BufferPool& pool, std::int64_t unix_seconds);
+  /// `certificate` is this tube's own, see dtls::Certificate::generate().
+  Peer(Settings settings, const Random& random, BufferPool& pool, dtls::Certificate certificate);
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
@@ -119,8 +96,7 @@ class Peer {
   void end_of_local_addresses(TimePoint now);
   [[nodiscard]] const ice::Credentials& local_ice_credentials() const;
 
-  /// Channels may be opened once both descriptions are set (the DTLS role fixes their ids, RFC 8832 6); they are
-  /// announced to the peer as soon as SCTP is up.
+  /// Channels may be opened once Connected (the DTLS role fixes their ids, RFC 8832 6); RoleUnknown before.
   [[nodiscard]] std::expected<datachannel::ChannelId, datachannel::OpenError> open_channel(
       TimePoint now, const datachannel::ChannelConfig& config);
   [[nodiscard]] std::expected<void, datachannel::SendError> send(TimePoint now, datachannel::ChannelId channel,

@@ -1,0 +1,101 @@
+// The layers of one peer and what flows between them: private to this folder.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "peer/peer.hpp"
+
+namespace isotube::peer {
+
+class Peer::Impl {
+ public:
+  Impl(Settings settings, const Random& random, BufferPool& pool, dtls::Certificate certificate);
+
+  // Negotiation (negotiation.cpp).
+  sdp::Description create_offer(TimePoint now);
+  std::expected<void, DescriptionError> set_answer(TimePoint now, const sdp::Description& answer);
+  std::expected<sdp::Description, DescriptionError> accept_offer(TimePoint now, const sdp::Description& offer);
+
+  // Input (stack.cpp).
+  void handle_datagram(TimePoint now, const Path& path, ByteView datagram);
+  void handle_timeout(TimePoint now);
+  void close(TimePoint now);
+  /// Moves what one layer has for another until nothing moves: called after every change.
+  void pump(TimePoint now);
+
+  // Output (transmit.cpp).
+  bool poll_transmit(TimePoint now, TransmitBatch& batch);
+  TimePoint next_timeout() const;
+
+  ice::Agent& agent() { return agent_; }
+  const ice::Agent& agent() const { return agent_; }
+  /// Null until DTLS is up, and after the end.
+  datachannel::Channels* channels() { return channels_ ? &*channels_ : nullptr; }
+  const datachannel::Channels* channels() const { return channels_ ? &*channels_ : nullptr; }
+  const sctp::Association* association() const { return association_ ? &*association_ : nullptr; }
+  std::deque<Event>& events() { return events_; }
+  State state() const { return state_; }
+  const Counters& counters() const { return counters_; }
+  std::size_t max_outgoing_message() const;
+
+ private:
+  /// A datagram made by DTLS, or one that did not fit into its batch.
+  using Queue = std::deque<Bytes>;
+
+  sdp::Description describe(sdp::Type type, sdp::Setup setup) const;
+  std::optional<DescriptionError> check(const sdp::Description& remote) const;
+  void apply_remote(TimePoint now, const sdp::Description& remote, dtls::Role role);
+
+  void handle_dtls(TimePoint now, const Path& path, ByteView datagram);
+  void start_dtls(TimePoint now);
+  void start_sctp(TimePoint now);
+
+  bool pump_ice(TimePoint now);
+  bool pump_dtls(TimePoint now);
+  bool pump_sctp(TimePoint now);
+  bool pump_channels();
+
+  void on_ice_state(TimePoint now, ice::State state);
+  void on_sctp_closed(TimePoint now, const sctp::Closed& closed);
+  void enter(State state);
+  void finish(TimePoint now, CloseReason reason, std::string detail);
+
+  bool fill_from_queue(Queue& queue, const Path& path, TransmitBatch& batch);
+  bool fill_from_sctp(TimePoint now, const Path& path, TransmitBatch& batch);
+  std::size_t seal_next_packet(TimePoint now, MutableByteView out);
+
+  Settings settings_;
+  BufferPool& pool_;
+  Random sctp_random_;
+  std::uint64_t session_id_;
+  dtls::Certificate certificate_;
+  State state_ = State::New;
+
+  ice::Agent agent_;
+  std::vector<ice::Candidate> local_candidates_;
+  bool gathering_done_ = false;
+  /// Candidates found from now on are not in our description: they are signalled by events.
+  bool described_ = false;
+  std::optional<sdp::Type> local_type_;
+
+  std::optional<dtls::Session> dtls_;
+  /// DTLS datagrams that came before their path was validated: one flight, kept because the peer may see the path
+  /// valid half a round trip before us, and repeating it costs a timer.
+  std::vector<std::pair<Path, Bytes>> early_flight_;
+  std::optional<Path> last_path_;
+
+  std::optional<sctp::Association> association_;
+  std::optional<datachannel::Channels> channels_;
+  std::uint16_t remote_sctp_port_ = 0;
+  std::size_t peer_max_message_ = 0;
+
+  Queue handshake_queue_;
+  Queue carried_over_;
+  std::deque<Event> events_;
+  Counters counters_;
+};
+
+}  // namespace isotube::peer
