@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "pair.hpp"
 
 namespace isotube::peer {
@@ -140,7 +142,7 @@ TEST(Peer, DropsDatagramsOfNoKnownProtocol) {
   ASSERT_TRUE(pair.connect());
   const std::uint64_t dropped = pair.answerer.peer.counters().datagrams_dropped;
   const Path path{pair.answerer.own_address, pair.offerer.own_address};
-  for (const std::uint8_t first : {4, 19, 64, 128, 255}) {
+  for (const std::uint8_t first : std::array<std::uint8_t, 5>{4, 19, 64, 128, 255}) {
     pair.answerer.peer.handle_datagram(pair.now, path, Bytes(50, std::byte{first}));
   }
   pair.answerer.peer.handle_datagram(pair.now, path, {});
