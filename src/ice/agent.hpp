@@ -4,6 +4,7 @@
 // (RFC 8838), connectivity checks, nomination, consent (RFC 7675). It uses stun/ and base/.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -79,14 +80,14 @@ struct Transmit {
 struct Counters {
   std::uint64_t checks_sent = 0;
   std::uint64_t checks_received = 0;
-  std::uint64_t answers_dropped = 0;   ///< unknown transaction, bad integrity, wrong source, malformed
+  std::uint64_t answers_dropped = 0;   ///< unknown transaction, bad integrity, wrong source; and what is no STUN
   std::uint64_t requests_refused = 0;  ///< bad integrity or credentials, or over the bound
   std::uint64_t candidates_dropped = 0;
 };
 
 /// Call order: mutate (handle_* or a command), then drain poll_transmit() and poll_event() until both are empty, then
-/// sleep until next_timeout(). `now` never goes back.
-/// Ownership: belongs to one tube. Not thread-safe; may move between threads between calls.
+/// sleep until next_timeout() (after a command that is `now`: what it begins is sent from there). `now` never goes
+/// back. Ownership: belongs to one tube. Not thread-safe; may move between threads between calls.
 ///
 ///   ice::Agent agent(ice::Settings{}, ice::Role::Controlling, random.fork("ice"));
 ///   agent.add_local_address(now, {*IpAddress::parse("192.0.2.1"), 50000});
@@ -113,11 +114,13 @@ class Agent {
   void add_public_address(TimePoint now, const Address& address, const Address& base);
   /// A STUN server to ask for our reflexive address, from every host address of its family.
   void add_stun_server(TimePoint now, const Address& server);
-  /// No more local addresses or servers follow; GatheringDone comes when the last server answered or was given up.
+  /// No more local addresses or servers follow (later ones are ignored); GatheringDone comes when the last server
+  /// answered or was given up.
   void end_of_local_addresses(TimePoint now);
 
-  /// The peer's credentials, pacing (`a=ice-pacing`, if given) and whether it is lite. Checks start from here.
-  /// Requests that came before are answered now (RFC 8445 7.3: they count as triggered checks).
+  /// The peer's credentials, pacing (`a=ice-pacing`, if given) and whether it is lite (then we control). Checks start
+  /// from here. Requests that came before were answered at once; now they trigger checks (RFC 8445 7.3). Only the first
+  /// call counts. Credentials longer than RFC 8839 5.4 allows end in Failed.
   void set_remote(TimePoint now, const Credentials& credentials, std::optional<Duration> pacing, bool lite);
   /// Candidates with names, of TCP or of a stale ufrag are dropped and counted.
   void add_remote_candidate(TimePoint now, const Candidate& candidate);

@@ -213,6 +213,7 @@ std::vector<AttributeType> MessageView::not_understood(std::span<const Attribute
     if (!is_comprehension_required(attribute.type) || is_protection(attribute.type)) continue;
     if (std::ranges::find(understood, attribute.type) != understood.end()) continue;
     if (std::ranges::find(types, attribute.type) == types.end()) types.push_back(attribute.type);
+    if (types.size() == kMaxNotUnderstood) break;
   }
   return types;
 }

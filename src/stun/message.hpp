@@ -177,9 +177,12 @@ class MessageView {
   /// nothing if the attribute is missing or malformed.
   [[nodiscard]] std::optional<std::vector<PasswordAlgorithm>> password_algorithms(AttributeType type) const;
 
-  /// The comprehension-required attributes that are not in `understood`, each once. MESSAGE-INTEGRITY and the like
-  /// are always understood.
+  /// The comprehension-required attributes that are not in `understood`, each once, at most kMaxNotUnderstood.
+  /// MESSAGE-INTEGRITY and the like are always understood.
   [[nodiscard]] std::vector<AttributeType> not_understood(std::span<const AttributeType> understood) const;
+
+  /// Enough to tell a peer what to leave out; a bound on the work that one message makes.
+  static constexpr std::size_t kMaxNotUnderstood = 32;
 
   /// Where MESSAGE-INTEGRITY begins, header included, and its value: what integrity.hpp needs.
   struct IntegrityField {

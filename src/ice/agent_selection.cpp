@@ -1,0 +1,162 @@
+// Which path is used, and whether it may be: nomination (RFC 8445 8), consent (RFC 7675), and the agent's states.
+#include <algorithm>
+
+#include "ice/agent_impl.hpp"
+
+namespace isotube::ice {
+namespace {
+
+/// A controlling peer that goes on sending USE-CANDIDATE (RFC 5245's aggressive nomination, libwebrtc) has left a pair
+/// when it stopped doing so there for this long.
+constexpr Duration kNominationStale = std::chrono::seconds(5);
+
+}  // namespace
+
+void Agent::Impl::switch_role(Role role) {
+  role_ = role;
+  list_.compute_priorities(role);
+  nominee_ = nullptr;
+  nomination_at_ = kNever;
+}
+
+void Agent::Impl::note_use_candidate(TimePoint now, Pair& pair) {
+  pair.last_use_candidate = now;
+  if (pair.state != PairState::Succeeded) {
+    pair.nominate_on_success = true;
+  } else if (may_follow_nomination(now, pair)) {
+    nominate(now, pair);
+    select_best(now);
+  }
+}
+
+bool Agent::Impl::may_follow_nomination(TimePoint now, const Pair& pair) const {
+  if (nominated_ == nullptr || nominated_ == &pair || state_ == State::Disconnected) return true;
+  // RFC 8445 nominates once. Of several nominations, as RFC 5245 8.1.1.2 makes them, the highest priority holds, unless
+  // the peer has gone elsewhere.
+  if (pair.priority > nominated_->priority) return true;
+  return !nominated_->last_use_candidate || now - *nominated_->last_use_candidate > kNominationStale;
+}
+
+void Agent::Impl::nominate(TimePoint now, Pair& pair) {
+  nominated_ = &pair;
+  nominee_ = nullptr;
+  nomination_at_ = kNever;
+  if (state_ != State::Disconnected) stop_other_checks(now);
+}
+
+void Agent::Impl::stop_other_checks(TimePoint now) {
+  // RFC 8445 8.1.2. What the peer has nominated is still to be checked.
+  for (Pair& pair : list_.pairs()) {
+    if (&pair == nominated_ || pair.nominate_on_success) continue;
+    list_.untrigger(pair);
+    pair.cancel_checks(now);
+    if (pair.state == PairState::InProgress) pair.state = PairState::Waiting;
+  }
+}
+
+void Agent::Impl::plan_nomination(TimePoint now) {
+  if (role_ != Role::Controlling || nominated_ != nullptr || nominee_ != nullptr) return;
+  if (list_.best_succeeded() == nullptr) {
+    nomination_at_ = kNever;
+  } else if (nomination_at_ == kNever) {
+    nomination_at_ = now + settings_.nomination_delay;
+  }
+}
+
+void Agent::Impl::run_nomination(TimePoint now) {
+  // RFC 8445 8.1.1: regular nomination, paced as any check.
+  if (now < nomination_at_ || now < next_check_at_) return;
+  nomination_at_ = kNever;
+  nominee_ = list_.best_succeeded();
+  if (nominee_ != nullptr) start_check(now, *nominee_, true);
+}
+
+void Agent::Impl::select_best(TimePoint now) {
+  Pair* best = nominated_ != nullptr ? nominated_ : list_.best_succeeded();
+  if (best != nullptr && best != selected_) select(now, *best);
+}
+
+void Agent::Impl::select(TimePoint now, Pair& pair) {
+  selected_ = &pair;
+  consent_.start(now, pair.last_answer);
+  emit(PathSelected{pair.path, pair.local_type, pair.remote_type});
+  enter(State::Connected);
+  gatherer_.stop();
+}
+
+void Agent::Impl::fail_over(TimePoint now, Pair& pair) {
+  // The selected path is silent and this one has just answered. Until the peer nominates again, each side sends where
+  // it was answered (RFC 8445 12.1 lets it use any valid pair).
+  selected_->state = PairState::Failed;
+  nominated_ = nullptr;
+  nominee_ = nullptr;
+  nomination_at_ = kNever;
+  select(now, pair);
+}
+
+void Agent::Impl::run_consent(TimePoint now) {
+  for (;;) {
+    switch (consent_.due(now)) {
+      case Consent::Due::Nothing:
+        return;
+      case Consent::Due::Check:
+        send_consent_check(now);
+        break;
+      case Consent::Due::Silent:
+        lose_path();
+        break;
+      case Consent::Due::Expired:
+        fail();
+        return;
+    }
+  }
+}
+
+void Agent::Impl::send_consent_check(TimePoint now) {
+  // RFC 7675 5.1: each with a new transaction id, never repeated.
+  const stun::TransactionId id = stun::TransactionId::draw(transaction_ids_);
+  transmit(selected_->path, build_check(id, *selected_, false));
+  ++counters_.checks_sent;
+  consent_.sent(now, id, settings_.check_rto_min + selected_->round_trip.value_or(Duration{0}));
+}
+
+void Agent::Impl::lose_path() {
+  enter(State::Disconnected);
+  // Whatever worked once is tried again, beside the consent checks of the selected pair.
+  for (Pair& pair : list_.pairs()) {
+    if (pair.state == PairState::Succeeded && &pair != selected_) pair.state = PairState::Waiting;
+  }
+}
+
+void Agent::Impl::regain_path(TimePoint now) {
+  enter(State::Connected);
+  if (nominated_ != nullptr) stop_other_checks(now);
+}
+
+void Agent::Impl::conclude_failure(TimePoint now) {
+  if (state_ != State::Checking) return;
+  // RFC 8838 8.2, RFC 8863 4: candidates may still come, the peer's checks may still make pairs, or a check may be
+  // answered.
+  if (now < patience_at_ || !remotes_ended_ || !locals_ended_ || !gatherer_.idle() || list_.is_hopeful()) return;
+  fail();
+}
+
+void Agent::Impl::fail() {
+  enter(State::Failed);
+  consent_.stop();
+  gatherer_.stop();
+  list_.untrigger_all();
+  for (Pair& pair : list_.pairs()) pair.checks.clear();
+  selected_ = nullptr;
+  nominee_ = nullptr;
+  nominated_ = nullptr;
+  nomination_at_ = kNever;
+}
+
+void Agent::Impl::enter(State state) {
+  if (state == state_) return;
+  state_ = state;
+  emit(StateChanged{state});
+}
+
+}  // namespace isotube::ice
