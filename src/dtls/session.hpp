@@ -15,21 +15,12 @@
 #include "base/bytes.hpp"
 #include "base/time.hpp"
 #include "dtls/certificate.hpp"
+#include "dtls/surroundings.hpp"
 
 namespace isotube::dtls {
 
 /// The side that sends the ClientHello is the client: `a=setup:active`.
 enum class Role : std::uint8_t { Client, Server };
-
-/// What OpenSSL sees of the world while one of its calls runs. The product leaves it out.
-class Surroundings {
- public:
-  virtual ~Surroundings() = default;
-  /// Called before OpenSSL is entered.
-  virtual void enter(TimePoint now) = 0;
-  /// Called after it returned.
-  virtual void leave() = 0;
-};
 
 struct Settings {
   /// First retransmission of a flight, 50 to 200 ms; doubles from there (RFC 6347 4.2.4.1 has 1 s, for no reason that
