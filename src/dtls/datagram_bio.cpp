@@ -63,6 +63,17 @@ bool DatagramBio::write(ByteView datagram) {
   return true;
 }
 
+void DatagramBio::renumber_plaintext(MutableByteView record) {
+  constexpr std::size_t kEpochAt = 3;
+  constexpr std::size_t kNumberAt = 5;
+  constexpr std::size_t kNumberEnd = 11;
+  if (record.size() < kNumberEnd) return;
+  if (ByteReader(record.subspan(kEpochAt)).u16() != 0) return;
+  SpanWriter number(record.subspan(kNumberAt, kNumberEnd - kNumberAt));
+  number.u16(0);
+  number.u32(plaintext_taken_++);
+}
+
 int DatagramBio::on_write(BIO* bio, const char* bytes, int length) noexcept {
   BIO_clear_retry_flags(bio);
   if (bytes == nullptr || length <= 0) return 0;
@@ -85,7 +96,9 @@ int DatagramBio::on_read(BIO* bio, char* out, int room) noexcept {
   }
   // A record longer than OpenSSL's buffer is cut, as a datagram socket would do; it does not decrypt then.
   const std::size_t length = std::min(record.size(), static_cast<std::size_t>(room));
-  std::ranges::copy(record.first(length), reinterpret_cast<std::byte*>(out));
+  const MutableByteView taken = std::as_writable_bytes(std::span(out, length));
+  std::ranges::copy(record.first(length), taken.begin());
+  us.renumber_plaintext(taken);
   return static_cast<int>(length);
 }
 

@@ -46,12 +46,16 @@ class DatagramBio {
   static int on_create(BIO* bio) noexcept;
 
   bool write(ByteView datagram);
+  /// Plaintext records get numbers of ours: their own are nobody's word, and one forged high number would move
+  /// OpenSSL's replay window past all that the peer still has to say. Handshake messages have their own numbers.
+  void renumber_plaintext(MutableByteView record);
 
   OwnedBioMethod method_;
   std::size_t mtu_;
   ByteView offered_;
   std::optional<MutableByteView> diversion_;
   std::size_t diverted_ = 0;
+  std::uint32_t plaintext_taken_ = 0;
   std::vector<Bytes> waiting_;
   std::size_t sent_ = 0;
 };
