@@ -47,13 +47,17 @@ enum class SendError : std::uint8_t { NoSuchChannel, NotOpen, WouldBlock, TooLar
 
 struct Settings {
   std::size_t max_channels = 64;  ///< over it the peer's open is answered with a reset
+  /// Bytes of a label, and of a protocol, at most: the wire has room for 65,535, but every event and log line would
+  /// carry them. A peer's open with longer ones is answered with a reset.
+  std::size_t max_label = 1024;
 };
 
-/// One of our channels was acknowledged, or a negotiated one can be used.
+/// One of our channels was acknowledged (or a message came on it, which says as much: RFC 8832 6), or a negotiated one
+/// can be used.
 struct Opened {
   ChannelId channel;
 };
-/// The peer opened a channel; it can be used at once.
+/// The peer opened a channel; it can be used at once. Label and protocol are as the peer sent them: any bytes.
 struct OpenedByPeer {
   ChannelId channel;
   ChannelConfig config;
@@ -63,18 +67,23 @@ struct Message {
   MessageKind kind;
   Buffer payload;  ///< may be empty
 };
+/// What waits to be sent fell to the channel's threshold, or a send that would have blocked may be tried again.
 struct BufferedAmountLow {
   ChannelId channel;
 };
-/// Both directions are reset (or the association ended): the id may be used again.
+/// Both directions are reset (or the association ended): the id may be used again. A peer that refuses the reset gets
+/// the channel closed all the same, but its id is given up.
 struct Closed {
   ChannelId channel;
 };
 using Event = std::variant<Opened, OpenedByPeer, Message, BufferedAmountLow, Closed>;
 
 struct Counters {
-  std::uint64_t bad_dcep = 0;          ///< DCEP messages that could not be read: that channel was reset
-  std::uint64_t unknown_messages = 0;  ///< payload for no channel, or an unknown payload protocol
+  std::uint64_t bad_dcep = 0;  ///< DCEP messages that could not be read: that channel was reset
+  /// Peer's opens of the wrong parity, on an id in use, over max_channels or max_label: that stream was reset
+  std::uint64_t refused_opens = 0;
+  /// Payload for no channel (dropped), or of an unknown payload protocol (that channel was reset: RFC 8831 6.6)
+  std::uint64_t unknown_messages = 0;
 };
 
 /// Feed it every event of the association with handle_event(); it answers what concerns channels. Messages may be sent
@@ -93,7 +102,8 @@ class Channels {
   /// Takes the message; on an error it is left as it was. Empty messages are allowed (RFC 8831 6.6).
   [[nodiscard]] std::expected<void, SendError> send(TimePoint now, ChannelId channel, MessageKind kind,
                                                     Buffer&& payload);
-  /// Closes in both directions once what is queued was delivered; ends in Closed.
+  /// Closes in both directions once what is queued was delivered; ends in Closed. Without effect on a channel that is
+  /// closing or unknown.
   void close(TimePoint now, ChannelId channel);
 
   /// `event` is consumed.
@@ -102,6 +112,7 @@ class Channels {
 
   [[nodiscard]] std::size_t buffered_amount(ChannelId channel) const;
   void set_buffered_amount_low_threshold(ChannelId channel, std::size_t bytes);
+  /// Channels between their open and their Closed.
   [[nodiscard]] std::size_t count() const;
   [[nodiscard]] const Counters& counters() const;
 

@@ -81,6 +81,10 @@ inline constexpr std::size_t kMaxCandidates = 64;
 [[nodiscard]] std::expected<Description, ParseError> parse(Type type, std::string_view text);
 [[nodiscard]] std::string to_string(const Description& description);
 
+/// An answer that repeats of `offer` what its answer must repeat: the mid, the BUNDLE group and the rejected m-lines.
+/// Its setup is the fitting one: active unless the offer insists on being that (RFC 8842 5.3).
+[[nodiscard]] Description answer_to(const Description& offer);
+
 /// A trickle fragment (RFC 8840 9): candidates, or new credentials for a restart.
 struct Fragment {
   /// Empty without `a=mid`.

@@ -113,6 +113,17 @@ std::string to_string(const Description& description) {
   return writer.take();
 }
 
+Description answer_to(const Description& offer) {
+  Description answer;
+  answer.type = Type::Answer;
+  answer.mid = offer.mid;
+  answer.bundle = offer.bundle;
+  answer.setup = offer.setup == Setup::Active ? Setup::Passive : Setup::Active;
+  answer.rejected_before = offer.rejected_before;
+  answer.rejected_after = offer.rejected_after;
+  return answer;
+}
+
 std::string to_string(const Fragment& fragment) {
   Writer writer;
   write_credentials(writer, fragment.ice);

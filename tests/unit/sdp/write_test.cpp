@@ -64,6 +64,25 @@ TEST(Write, NeverNamesAHostNameInTheMediaLine) {
   EXPECT_THAT(to_string(offer), testing::HasSubstr("m=application 9 "));
 }
 
+TEST(Write, AnswersWithAsManyMediaLinesAsTheOfferHas) {
+  const Description offer = parsed(fixture("chromium-offer-audio-stopped"));
+  Description answer = answer_to(offer);
+  answer.ice = example().ice;
+  answer.fingerprints = example().fingerprints;
+  EXPECT_EQ(answer.setup, Setup::Active);
+  EXPECT_THAT(to_string(answer), testing::HasSubstr("a=group:BUNDLE 1\r\n"));
+  EXPECT_THAT(to_string(answer), testing::HasSubstr("m=audio 0 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126\r\n"
+                                                    "c=IN IP4 0.0.0.0\r\n"
+                                                    "a=mid:0\r\n"
+                                                    "m=application 9 "));
+}
+
+TEST(Write, AnswersAnOfferThatInsistsOnBeingActivePassively) {
+  Description offer = example();
+  offer.setup = Setup::Active;
+  EXPECT_EQ(answer_to(offer).setup, Setup::Passive);
+}
+
 TEST(Write, RoundTripsEveryField) {
   Description answer = example();
   answer.type = Type::Answer;
