@@ -29,6 +29,11 @@ inline constexpr std::size_t kMaxFrame = 262'144;
 /// What a peer takes that announced nothing (RFC 8841 6.1).
 inline constexpr std::size_t kDefaultMaxMessage = 65'536;
 
+/// The longest message that a receiver takes that announced `announced` (RFC 8841 6.1: 0 means no limit).
+[[nodiscard]] constexpr std::size_t message_limit(std::size_t announced) {
+  return announced == 0 || announced > kMaxFrame ? kMaxFrame : announced;
+}
+
 struct Frame {
   ConnNo conn_no{};
   std::uint64_t timestamp_ms = 0;
@@ -37,11 +42,12 @@ struct Frame {
 
 enum class FrameError : std::uint8_t { Incomplete, TooLong, WrongTerminator };
 
-/// Takes the first frame off `message` (which shrinks to the rest). The terminator is looked for at its exact place and
-/// nowhere else. `max_frame` is what we announced.
+/// Takes the first frame off `message`, which shrinks to the rest; on an error it stays as it was. The terminator is
+/// looked for at its exact place and nowhere else. `max_frame` is what we announced; kMaxFrame bounds it.
 [[nodiscard]] std::expected<Frame, FrameError> take_frame(ByteView& message, std::size_t max_frame);
 
-/// Makes a frame of `payload` in place: needs headroom() of kHeaderSize and tailroom() of kTrailerSize.
+/// Makes a frame of `payload` in place: needs headroom() of kHeaderSize and tailroom() of kTrailerSize, and room for
+/// both within kMaxFrame.
 void enclose(Buffer& payload, ConnNo conn_no, std::uint64_t timestamp_ms);
 
 /// Why a connection or a tube closes. Numbers are those of the protocol; unknown ones (3 too) read as Unknown.
@@ -70,12 +76,16 @@ enum class CloseReason : std::uint8_t {
 [[nodiscard]] std::string_view to_string(CloseReason reason);
 
 struct Target {
-  std::string host;  ///< 1 to 255 bytes of UTF-8, IPv6 without brackets
+  std::string host;  ///< see is_valid_host()
   std::uint16_t port = 0;
 
   [[nodiscard]] std::string to_string() const;  ///< "host:port", IPv6 in brackets
   friend auto operator<=>(const Target&, const Target&) = default;
 };
+
+/// 1 to 255 bytes of UTF-8 without control characters: a NUL inside would let a policy and a resolver read two
+/// different names. An IPv6 address has no brackets.
+[[nodiscard]] bool is_valid_host(std::string_view host);
 
 struct Ping {
   ConnNo conn_no{};
@@ -92,7 +102,7 @@ struct OpenConnection {
 struct CloseConnection {
   ConnNo conn_no{};
   CloseReason reason = CloseReason::Normal;
-  std::string_view message;
+  std::string_view message;  ///< at most 65,535 bytes; one that is no UTF-8 reads as none
 };
 struct ConnectionOpened {
   ConnNo conn_no{};
@@ -119,14 +129,19 @@ struct UnknownControl {
 using Control = std::variant<Ping, Pong, OpenConnection, CloseConnection, ConnectionOpened, SendEof, WindowUpdate,
                              Hello, RestartNeeded, UnknownControl>;
 
-/// A control frame too short for its fields, a host length that is 0, over 255 or past the end, a host that is no
-/// UTF-8, a port over 65,535.
-enum class ControlError : std::uint8_t { TooShort, BadHost, BadPort };
+/// TooShort: the fields that the code needs, or a length inside, reach past the end. BadHost: see is_valid_host().
+enum class ControlError : std::uint8_t { TooShort, BadHost };
 
 /// Reads a control payload. Extra bytes at the end are ignored.
 [[nodiscard]] std::expected<Control, ControlError> parse_control(ByteView payload);
 
-/// A whole control frame, ready to send, with no more room than it needs.
+/// Bytes that `control` takes as a whole frame.
+[[nodiscard]] std::size_t control_frame_size(const Control& control);
+
+/// Appends a whole control frame: needs tailroom() of control_frame_size(), which must not exceed kMaxFrame.
+void append_control(Buffer& message, const Control& control, std::uint64_t timestamp_ms);
+
+/// A whole control frame, ready to send.
 [[nodiscard]] Buffer make_control(BufferPool& pool, const Control& control, std::uint64_t timestamp_ms);
 
 }  // namespace isotube::frame
