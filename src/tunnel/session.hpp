@@ -39,7 +39,7 @@ struct Settings {
   std::uint32_t highest_number = 0xFFFF'FFFF;                ///< then from the start again; a setting for tests only
   Duration drain = std::chrono::seconds(1);                  ///< of a closing tube
   bool peer_may_open = true;                                 ///< in `tunnel` only the client opens
-  std::optional<Target> fixed_target;                        ///< the tube was made for this target
+  std::optional<Target> fixed_target = std::nullopt;         ///< the tube was made for this target
 };
 
 /// The peer asks for a connection: answer with accept() or close(). `target` is the tube's fixed one if it has one.

@@ -82,7 +82,8 @@ void Session::Impl::close_tube(TimePoint now, CloseReason reason, std::string_vi
 
 void Session::Impl::finish_tube(CloseReason reason, std::string_view message) {
   end_all_connections(reason, message);
-  outbox_.clear();
+  // A peer that closed reads no more; ours, when we closed too, may still have to go out.
+  if (state_ == State::Open) outbox_.clear();
   state_ = State::Closed;
   events_.push_back(TubeClosed{reason, std::string(message)});
 }
