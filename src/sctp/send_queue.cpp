@@ -1,0 +1,158 @@
+#include "sctp/send_queue.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.hpp"
+
+namespace isotube::sctp {
+
+void SendQueue::push(OutgoingMessage message) {
+  const StreamId id = message.stream;
+  Stream& stream = streams_[id];
+  message.unacknowledged = message.payload.size();
+  stream.buffered += message.unacknowledged;
+  buffered_ += message.unacknowledged;
+  stream.waiting.push_back(std::move(message));
+  take_turn(id, stream);
+}
+
+void SendQueue::take_turn(StreamId id, Stream& stream) {
+  if (stream.in_turns) return;
+  stream.in_turns = true;
+  turns_.push_back(id);
+}
+
+/// The stream in front goes to the back if it has more, else out.
+void SendQueue::end_turn() {
+  const StreamId id = turns_.front();
+  turns_.pop_front();
+  Stream& stream = streams_.at(id);
+  if (stream.current || !stream.waiting.empty()) {
+    turns_.push_back(id);
+  } else {
+    stream.in_turns = false;
+  }
+}
+
+bool SendQueue::begin_message(TimePoint now, Stream& stream) {
+  // RFC 3758 3.5 A: a message whose time is over before it was sent is dropped without a trace on the wire.
+  while (!stream.waiting.empty() && stream.waiting.front().expires <= now) {
+    OutgoingMessage expired = std::move(stream.waiting.front());
+    stream.waiting.pop_front();
+    ++abandoned_;
+    release(stream, expired.stream, expired.unacknowledged);
+  }
+  if (stream.waiting.empty()) return false;
+  OutgoingMessage message = std::move(stream.waiting.front());
+  stream.waiting.pop_front();
+  if (message.ordered) {
+    message.number = stream.next_ordered++;
+  } else if (interleaving_) {
+    message.number = stream.next_unordered++;
+  }
+  stream.current = first_cut_ + cut_messages_.size();
+  cut_messages_.push_back(std::move(message));
+  return true;
+}
+
+std::optional<Fragment> SendQueue::next(TimePoint now, std::size_t room, std::size_t least) {
+  while (!turns_.empty()) {
+    Stream& stream = streams_.at(turns_.front());
+    if (!stream.current && !begin_message(now, stream)) {
+      end_turn();
+      continue;
+    }
+    const MessageId id = *stream.current;
+    OutgoingMessage& whole = message(id);
+    const std::size_t remaining = whole.payload.size() - whole.cut;
+    if (room == 0 || (remaining > room && room < least)) return std::nullopt;
+    Fragment fragment{.message = id,
+                      .offset = whole.cut,
+                      .length = std::min(room, remaining),
+                      .index = whole.fragments,
+                      .begin = whole.cut == 0,
+                      .end = remaining <= room};
+    whole.cut += fragment.length;
+    ++whole.fragments;
+    if (fragment.end) stream.current.reset();
+    if (fragment.end || interleaving_) end_turn();
+    return fragment;
+  }
+  return std::nullopt;
+}
+
+void SendQueue::acknowledge(MessageId id, std::size_t bytes) {
+  OutgoingMessage& whole = message(id);
+  if (whole.abandoned) return;
+  ISOTUBE_ASSERT(bytes <= whole.unacknowledged);
+  whole.unacknowledged -= bytes;
+  if (whole.is_done()) whole.payload = Buffer();
+  release(streams_.at(whole.stream), whole.stream, bytes);
+}
+
+void SendQueue::abandon(MessageId id) {
+  OutgoingMessage& whole = message(id);
+  if (whole.is_done()) return;
+  whole.abandoned = true;
+  ++abandoned_;
+  Stream& stream = streams_.at(whole.stream);
+  // If it was its stream's turn, next() finds the stream's following message, or that there is none.
+  if (stream.current == id) stream.current.reset();
+  release(stream, whole.stream, std::exchange(whole.unacknowledged, 0));
+  whole.payload = Buffer();
+}
+
+void SendQueue::forget_done() {
+  const auto is_current = [this](const OutgoingMessage& front) {
+    return streams_.at(front.stream).current == first_cut_;
+  };
+  while (!cut_messages_.empty() && cut_messages_.front().is_done() && !is_current(cut_messages_.front())) {
+    cut_messages_.pop_front();
+    ++first_cut_;
+  }
+}
+
+void SendQueue::release(Stream& stream, StreamId id, std::size_t bytes) {
+  const bool was_above = stream.buffered > stream.low_threshold;
+  stream.buffered -= bytes;
+  buffered_ -= bytes;
+  if (was_above && stream.buffered <= stream.low_threshold && std::ranges::find(low_, id) == low_.end()) {
+    low_.push_back(id);
+  }
+}
+
+std::size_t SendQueue::buffered(StreamId stream) const {
+  const auto found = streams_.find(stream);
+  return found == streams_.end() ? 0 : found->second.buffered;
+}
+
+void SendQueue::set_low_threshold(StreamId stream, std::size_t bytes) { streams_[stream].low_threshold = bytes; }
+
+std::optional<StreamId> SendQueue::take_low() {
+  if (low_.empty()) return std::nullopt;
+  const StreamId stream = low_.front();
+  low_.pop_front();
+  return stream;
+}
+
+bool SendQueue::is_cut(StreamId stream) const {
+  const auto found = streams_.find(stream);
+  return found == streams_.end() || (found->second.waiting.empty() && !found->second.current);
+}
+
+void SendQueue::restart_numbers(StreamId stream) {
+  const auto found = streams_.find(stream);
+  if (found == streams_.end()) return;
+  found->second.next_ordered = 0;
+  found->second.next_unordered = 0;
+  // A stream that holds nothing needs no state: channels come and go by the thousand.
+  const bool idle = found->second.buffered == 0 && !found->second.in_turns && !found->second.current;
+  if (idle && std::ranges::find(low_, stream) == low_.end()) streams_.erase(found);
+}
+
+void SendQueue::restart_all_numbers() {
+  for (auto& [id, stream] : streams_) stream.next_ordered = stream.next_unordered = 0;
+}
+
+}  // namespace isotube::sctp
