@@ -35,7 +35,7 @@ class Ring {
     head_ = (head_ + 1) & (slots_.size() - 1);
     --size_;
     // What was needed while busy is given back when it is empty, unless it is small.
-    if (size_ == 0 && slots_.size() > kKeep) slots_ = {};
+    if (size_ == 0 && slots_.size() > kKeep) slots_ = std::vector<T>();
     if (size_ == 0) head_ = 0;
   }
 

@@ -103,11 +103,11 @@ void SendQueue::abandon(MessageId id) {
   whole.payload = Buffer();
 }
 
-void SendQueue::forget_done() {
-  const auto is_current = [this](const OutgoingMessage& front) {
-    return streams_.at(front.stream).current == first_cut_;
+void SendQueue::forget_done(Tsn cumulative) {
+  const auto is_over = [cumulative](const OutgoingMessage& front) {
+    return front.is_done() && (!front.abandoned || front.last_tsn <= cumulative);
   };
-  while (!cut_messages_.empty() && cut_messages_.front().is_done() && !is_current(cut_messages_.front())) {
+  while (!cut_messages_.empty() && is_over(cut_messages_.front())) {
     cut_messages_.pop_front();
     ++first_cut_;
   }

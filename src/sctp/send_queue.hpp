@@ -62,8 +62,8 @@ class SendQueue {
   void acknowledge(MessageId id, std::size_t bytes);
   /// Gives a message up: its memory goes, and what was not cut yet never will be.
   void abandon(MessageId id);
-  /// Forgets messages that are done; called when no chunk refers to them any more.
-  void forget_done();
+  /// Forgets messages that are acknowledged, or given up with all their chunks up to `cumulative`.
+  void forget_done(Tsn cumulative);
 
   [[nodiscard]] std::size_t buffered() const { return buffered_; }
   [[nodiscard]] std::size_t buffered(StreamId stream) const;
