@@ -294,9 +294,7 @@ Bytes make_init(ChunkType type, const InitChunk& init) {
   return make_chunk(type, 0, value);
 }
 
-Bytes make_error(std::uint16_t cause, ByteView info) {
-  return make_chunk(ChunkType::Error, 0, parameter(cause, info));
-}
+Bytes make_error(std::uint16_t cause, ByteView info) { return make_chunk(ChunkType::Error, 0, parameter(cause, info)); }
 
 Bytes make_abort(std::uint16_t cause, std::string_view reason) {
   constexpr std::size_t kLongestReason = 256;

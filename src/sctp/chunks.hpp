@@ -110,10 +110,10 @@ struct DataChunk {
   bool begin = false;
   bool end = false;
   bool unordered = false;
-  bool immediate = false;     ///< RFC 7053: acknowledge at once
-  std::uint32_t message = 0;  ///< SSN of DATA (16 bits), MID of I-DATA
-  std::uint32_t fragment = 0; ///< FSN of I-DATA; 0 in its first fragment, where the wire has the PPID
-  Ppid ppid{};                ///< of I-DATA only in the first fragment
+  bool immediate = false;      ///< RFC 7053: acknowledge at once
+  std::uint32_t message = 0;   ///< SSN of DATA (16 bits), MID of I-DATA
+  std::uint32_t fragment = 0;  ///< FSN of I-DATA; 0 in its first fragment, where the wire has the PPID
+  Ppid ppid{};                 ///< of I-DATA only in the first fragment
   ByteView payload;
 };
 [[nodiscard]] std::optional<DataChunk> parse_data(const ChunkView& chunk);

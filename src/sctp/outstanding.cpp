@@ -14,10 +14,7 @@ constexpr std::uint8_t kMissesForLoss = 3;
 }  // namespace
 
 Outstanding::Outstanding(std::uint32_t initial_tsn, SendQueue& queue)
-    : queue_(queue),
-      cumulative_(first_tsn(initial_tsn) - 1),
-      advanced_(cumulative_),
-      sample_from_(cumulative_ + 1) {}
+    : queue_(queue), cumulative_(first_tsn(initial_tsn) - 1), advanced_(cumulative_), sample_from_(cumulative_ + 1) {}
 
 Tsn Outstanding::add(TimePoint now, const Fragment& fragment) {
   const Tsn tsn = next_tsn();
@@ -130,8 +127,8 @@ void Outstanding::renege(const std::vector<Range>& ranges) {
     if (still_covered) continue;
     for (Tsn tsn = known.first; tsn <= known.last; ++tsn) {
       SentChunk& chunk = at(tsn);
-      const bool covered = std::ranges::any_of(
-          ranges, [tsn](const Range& each) { return each.first <= tsn && tsn <= each.last; });
+      const bool covered =
+          std::ranges::any_of(ranges, [tsn](const Range& each) { return each.first <= tsn && tsn <= each.last; });
       if (covered || chunk.state != SentChunk::State::Acknowledged) continue;
       chunk.state = SentChunk::State::Lost;
       lost_.insert(tsn);

@@ -15,8 +15,8 @@
 namespace isotube::sctp {
 
 /// One chunk in flight. Its payload is a slice of its message's buffer.
-/// Legal steps: InFlight ⇄ Lost; InFlight, Lost → Acknowledged; Acknowledged → Lost (a peer may renege, RFC 9260 6.2.1);
-/// any → Abandoned.
+/// Legal steps: InFlight ⇄ Lost; InFlight, Lost → Acknowledged; Acknowledged → Lost (a peer may renege, RFC
+/// 9260 6.2.1); any → Abandoned.
 struct SentChunk {
   enum class State : std::uint8_t { InFlight, Acknowledged, Lost, Abandoned };
 

@@ -101,7 +101,8 @@ Reassembly::Outcome Reassembly::grow_from_pieces(const LaneId& id, Lane& lane, s
       piece = lane.pieces.find(lane.growing->next);
     } else if (!id.unordered) {
       piece = lane.pieces.lower_bound({lane.next_message, 0});
-      const bool starts = piece != lane.pieces.end() && piece->first.message == lane.next_message && piece->second.begin;
+      const bool starts =
+          piece != lane.pieces.end() && piece->first.message == lane.next_message && piece->second.begin;
       if (!starts) piece = lane.pieces.end();
     }
     if (piece == lane.pieces.end()) break;

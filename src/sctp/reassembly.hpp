@@ -30,8 +30,7 @@ class Reassembly {
   void set_interleaving(bool interleaving) { interleaving_ = interleaving; }
 
   /// Takes a chunk that was not seen before. Whole messages go to `delivered`.
-  [[nodiscard]] std::expected<void, ReassemblyError> add(Tsn tsn, const DataChunk& chunk,
-                                                         std::deque<Event>& delivered);
+  [[nodiscard]] std::expected<void, ReassemblyError> add(Tsn tsn, const DataChunk& chunk, std::deque<Event>& delivered);
   /// FORWARD-TSN: unfinished messages that were given up are dropped, and those behind them delivered.
   [[nodiscard]] std::expected<void, ReassemblyError> skip(Tsn cumulative, const ForwardTsnChunk& forward,
                                                           std::deque<Event>& delivered);
