@@ -17,6 +17,14 @@ if(ISOTUBE_SANITIZE)
   add_link_options(-fsanitize=${ISOTUBE_SANITIZE})
 endif()
 
+if(ISOTUBE_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "ISOTUBE_FUZZ needs clang: -DCMAKE_CXX_COMPILER=clang++-19")
+  endif()
+  # Every library tells libFuzzer where an input leads; only the fuzz targets link its main().
+  add_compile_options(-fsanitize=fuzzer-no-link -O1 -g)
+endif()
+
 # Adds the subfolders of `base` that exist yet, in the order given.
 macro(isotube_rooms base)
   foreach(room ${ARGN})
@@ -52,4 +60,23 @@ function(isotube_test name)
     target_link_libraries(${name} PRIVATE isotube_${room})
   endforeach()
   add_test(NAME ${name} COMMAND ${name})
+endfunction()
+
+# isotube_fuzzer(SOURCE): one source file as one libFuzzer program. Its first line names the rooms that it links:
+# `// USES room…`. All of them are built by the target `fuzzers`.
+function(isotube_fuzzer source)
+  get_filename_component(name ${source} NAME_WE)
+  file(STRINGS ${source} first_line LIMIT_COUNT 1)
+  if(NOT first_line MATCHES "^// USES (.+)$")
+    message(FATAL_ERROR "${source}: the first line must be `// USES room…`")
+  endif()
+  string(REPLACE " " ";" rooms "${CMAKE_MATCH_1}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE isotube_options)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  foreach(room ${rooms})
+    target_link_libraries(${name} PRIVATE isotube_${room})
+  endforeach()
+  add_dependencies(fuzzers ${name})
 endfunction()
