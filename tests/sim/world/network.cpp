@@ -14,6 +14,12 @@ Duration part_of(Duration whole, double share) {
   return Duration(static_cast<Duration::rep>(static_cast<double>(whole.count()) * share));
 }
 
+std::uint64_t key_of(const Address& address) {
+  std::uint64_t key = address.port;
+  for (const std::uint8_t octet : address.ip.octets()) key = Dice{key, octet}.next();
+  return key;
+}
+
 bool swallows(const LinkSettings& settings, TimePoint now) {
   return std::ranges::any_of(settings.blackholes,
                              [now](const Blackhole& hole) { return now >= hole.begin && now < hole.end; });
@@ -26,18 +32,14 @@ void Network::join(const Address& one, const Address& other, const LinkSettings&
 }
 
 void Network::join(const Address& one, const Address& other, const LinkSettings& there, const LinkSettings& back) {
-  const auto known = directions_.find({one, other});
-  const std::uint64_t link = known != directions_.end() ? known->second.link : ++links_;
-  set_direction(one, other, there, link, 0);
-  set_direction(other, one, back, link, 1);
+  set_direction(one, other, there);
+  set_direction(other, one, back);
 }
 
-void Network::set_direction(const Address& from, const Address& to, const LinkSettings& settings, std::uint64_t link,
-                            std::uint64_t which) {
+void Network::set_direction(const Address& from, const Address& to, const LinkSettings& settings) {
   Direction& direction = directions_[{from, to}];
   direction.settings = settings;
-  direction.link = link;
-  direction.which = which;
+  direction.key = Dice{key_of(from), key_of(to)}.next();
 }
 
 void Network::send(TimePoint now, const Path& path, ByteView datagram) {
@@ -49,7 +51,7 @@ void Network::send(TimePoint now, const Path& path, ByteView datagram) {
   }
   Direction& direction = found->second;
   const LinkSettings& settings = direction.settings;
-  Dice dice{seed_, direction.link, direction.which, direction.number++};
+  Dice dice{seed_, direction.key, direction.number++};
   // All dice are thrown for every datagram: what one setting does never shifts another's luck.
   const bool is_lost = dice.falls(settings.loss);
   const bool is_late = dice.falls(settings.reorder);

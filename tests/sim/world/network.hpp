@@ -67,20 +67,17 @@ class Network {
  private:
   struct Direction {
     LinkSettings settings;
-    std::uint64_t link = 0;
-    std::uint64_t which = 0;
-    std::uint64_t number = 0;  ///< datagrams so far: the key of their dice
+    std::uint64_t key = 0;     ///< from its ends alone, so that no other link shifts its dice
+    std::uint64_t number = 0;  ///< datagrams so far
     TimePoint last_arrival{};
     TimePoint busy_until{};
   };
 
-  void set_direction(const Address& from, const Address& to, const LinkSettings& settings, std::uint64_t link,
-                     std::uint64_t which);
+  void set_direction(const Address& from, const Address& to, const LinkSettings& settings);
   [[nodiscard]] std::optional<TimePoint> departure(Direction& direction, TimePoint now, std::size_t size) const;
   void deliver(TimePoint when, const Path& path, ByteView datagram);
 
   std::uint64_t seed_;
-  std::uint64_t links_ = 0;
   std::uint64_t sequence_ = 0;
   std::map<std::pair<Address, Address>, Direction> directions_;
   std::map<std::pair<TimePoint, std::uint64_t>, Arrival> on_their_way_;
