@@ -201,7 +201,8 @@ TEST(SctpHandshake, AChangedCookieMakesNoAssociation) {
   Link link;
   bool spoil = true;
   link.a.rewrite = [&](wire::Packet& packet) {
-    if (wire::Chunk* cookie = packet.find(Type::CookieEcho); cookie != nullptr && spoil) cookie->value[9] ^= std::byte{1};
+    if (wire::Chunk* cookie = packet.find(Type::CookieEcho); cookie != nullptr && spoil)
+      cookie->value[9] ^= std::byte{1};
   };
   link.a->connect(link.now);
   link.run_for(milliseconds(900));
@@ -236,7 +237,7 @@ TEST(SctpHandshake, InitsThatBreakTheRulesMakeNoAssociation) {
     link.inject(link.z, {.chunks = {bad}});
     EXPECT_EQ(link.z.connected, 0);
   }
-  link.inject(link.z, {.tag = 9, .chunks = {right}});         // RFC 9260 8.5.1: an INIT has no tag
+  link.inject(link.z, {.tag = 9, .chunks = {right}});          // RFC 9260 8.5.1: an INIT has no tag
   link.inject(link.z, {.chunks = {right, wire::sack(1, 1)}});  // and no company
   EXPECT_FALSE(link.z.is_closed());
   EXPECT_EQ(link.z->state(), State::Closed);

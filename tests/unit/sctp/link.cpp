@@ -6,14 +6,6 @@ namespace isotube::sctp {
 
 namespace {
 
-Random seeded(std::uint64_t seed, std::uint8_t number) {
-  Random::Seed bytes{};
-  SpanWriter writer(bytes);
-  writer.u64(seed);
-  writer.u8(number);
-  return Random(bytes);
-}
-
 void record(Side& side, Event event) {
   EXPECT_FALSE(side.is_closed()) << "an event after Closed";
   if (auto* message = std::get_if<MessageReceived>(&event)) {
@@ -50,16 +42,23 @@ void check_sent(const wire::Packet& packet, Side& from, Side& to) {
     EXPECT_EQ(packet.chunks.size(), 1U);
     return;
   }
-  const bool reflected =
-      std::ranges::any_of(packet.chunks, [](const wire::Chunk& chunk) {
-        return (chunk.type == wire::Type::Abort || chunk.type == wire::Type::ShutdownComplete) && chunk.has(1);
-      });
+  const bool reflected = std::ranges::any_of(packet.chunks, [](const wire::Chunk& chunk) {
+    return (chunk.type == wire::Type::Abort || chunk.type == wire::Type::ShutdownComplete) && chunk.has(1);
+  });
   if (reflected) return;
   EXPECT_TRUE(to.announced_tags.contains(packet.tag));
   to.tag = packet.tag;
 }
 
 }  // namespace
+
+Random seeded(std::uint64_t seed, std::uint8_t number) {
+  Random::Seed bytes{};
+  SpanWriter writer(bytes);
+  writer.u64(seed);
+  writer.u8(number);
+  return Random(bytes);
+}
 
 Side::Side(const Settings& own_settings, std::uint64_t seed, std::uint8_t number)
     : settings(own_settings), association(std::make_unique<Association>(own_settings, seeded(seed, number), pool)) {}
@@ -88,10 +87,7 @@ std::vector<const Sent*> Side::data_packets() const {
 }
 
 Link::Link(Options options)
-    : network(options.network),
-      a(options.a, options.seed, 1),
-      z(options.z, options.seed, 2),
-      dice_(options.seed) {
+    : network(options.network), a(options.a, options.seed, 1), z(options.z, options.seed, 2), dice_(options.seed) {
   packet_.resize(std::max(options.a.max_packet, options.z.max_packet));
 }
 

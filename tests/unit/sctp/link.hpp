@@ -23,6 +23,9 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
+/// The randomness of side `number` (1 is A, 2 is Z) of the link with this seed.
+Random seeded(std::uint64_t seed, std::uint8_t number);
+
 /// What the way of a packet does to it, the same in both directions.
 struct Network {
   Duration delay = milliseconds(10);
@@ -65,11 +68,11 @@ class Side {
   BufferPool pool;
   std::unique_ptr<Association> association;
 
-  bool reading = true;     ///< events are taken as soon as they are there
-  bool keep_sent = true;   ///< `sent` is filled
-  std::uint32_t tag = 0;   ///< what packets to this side carry, as seen on the wire
+  bool reading = true;                     ///< events are taken as soon as they are there
+  bool keep_sent = true;                   ///< `sent` is filled
+  std::uint32_t tag = 0;                   ///< what packets to this side carry, as seen on the wire
   std::set<std::uint32_t> announced_tags;  ///< in INIT and INIT-ACK; an answer to a repeated INIT may have another
-  std::uint64_t polled = 0;  ///< packets that poll_transmit gave
+  std::uint64_t polled = 0;                ///< packets that poll_transmit gave
 
   std::vector<Sent> sent;
   std::vector<Message> messages;
