@@ -90,7 +90,6 @@ void Agent::Impl::lose_check(TimePoint now, Pair& pair, const Check& check) {
     pair.state = PairState::Failed;
   }
   plan_nomination(now);
-  select_best(now);
 }
 
 void Agent::Impl::handle_answer(TimePoint now, const Path& path, const stun::MessageView& answer) {

@@ -112,6 +112,7 @@ class Agent::Impl {
 
   // agent_selection.cpp
   void switch_role(Role role);
+  [[nodiscard]] bool is_fresh(TimePoint now, const Pair& pair) const;
   void note_use_candidate(TimePoint now, Pair& pair);
   [[nodiscard]] bool may_follow_nomination(TimePoint now, const Pair& pair) const;
   void nominate(TimePoint now, Pair& pair);

@@ -119,12 +119,11 @@ void Agent::Impl::learn_from_request(TimePoint now, const EarlyRequest& request)
     ++counters_.candidates_dropped;
     return;
   }
-  const bool nominates = request.use_candidate && role_ == Role::Controlled;
-  if (nominates) note_use_candidate(now, *pair);
+  if (request.use_candidate && role_ == Role::Controlled) note_use_candidate(now, *pair);
   if (pair->state == PairState::Succeeded) return;
   // Once a pair is nominated, checks of others are over (RFC 8445 8.1.2), but for what the peer wants to use, and for
   // a path that was not there before: a NAT in the peer's way has changed its mind.
-  if (!checks_may_run() && !nominates && !is_new) return;
+  if (!checks_may_run() && !pair->nominate_on_success && !is_new) return;
   trigger_check(now, *pair);
 }
 

@@ -19,14 +19,21 @@ void Agent::Impl::switch_role(Role role) {
   nomination_at_ = kNever;
 }
 
+bool Agent::Impl::is_fresh(TimePoint now, const Pair& pair) const {
+  // RFC 7675 5.1: a check that passed long ago is no consent to send now.
+  return &pair == selected_ || now - pair.last_answer < settings_.consent_interval;
+}
+
 void Agent::Impl::note_use_candidate(TimePoint now, Pair& pair) {
   pair.last_use_candidate = now;
-  if (pair.state != PairState::Succeeded) {
-    pair.nominate_on_success = true;
-  } else if (may_follow_nomination(now, pair)) {
+  if (!may_follow_nomination(now, pair)) return;
+  if (pair.state == PairState::Succeeded && is_fresh(now, pair)) {
     nominate(now, pair);
     select_best(now);
+    return;
   }
+  pair.nominate_on_success = true;
+  if (pair.state == PairState::Succeeded) pair.state = PairState::Waiting;
 }
 
 bool Agent::Impl::may_follow_nomination(TimePoint now, const Pair& pair) const {
@@ -73,7 +80,8 @@ void Agent::Impl::run_nomination(TimePoint now) {
 
 void Agent::Impl::select_best(TimePoint now) {
   Pair* best = nominated_ != nullptr ? nominated_ : list_.best_succeeded();
-  if (best != nullptr && best != selected_) select(now, *best);
+  if (best == nullptr || best == selected_ || !is_fresh(now, *best)) return;
+  select(now, *best);
 }
 
 void Agent::Impl::select(TimePoint now, Pair& pair) {
@@ -122,9 +130,10 @@ void Agent::Impl::send_consent_check(TimePoint now) {
 
 void Agent::Impl::lose_path() {
   enter(State::Disconnected);
-  // Whatever worked once is tried again, beside the consent checks of the selected pair.
+  // Whatever worked is tried again. The selected pair too: consent checks are never repeated (RFC 7675 5.1), and on a
+  // lossy path six of them may well be lost in a row; an ordinary check is repeated, and its answer counts as consent.
   for (Pair& pair : list_.pairs()) {
-    if (pair.state == PairState::Succeeded && &pair != selected_) pair.state = PairState::Waiting;
+    if (pair.state == PairState::Succeeded) pair.state = PairState::Waiting;
   }
 }
 

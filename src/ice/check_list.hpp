@@ -63,8 +63,11 @@ struct Pair {
   /// How often a check was begun anew while one was under way.
   int restarts = 0;
 
+  /// Whether what happens to one tells about the other (RFC 8445 6.1.2.6). The address is asked for too: some peers
+  /// give all their candidates one foundation, and each would wait 39.5 s for the one before it to fail.
   [[nodiscard]] bool same_foundation(const Pair& other) const {
-    return local_foundation == other.local_foundation && remote_foundation == other.remote_foundation;
+    return local_foundation == other.local_foundation && remote_foundation == other.remote_foundation &&
+           path.remote.ip == other.path.remote.ip;
   }
   [[nodiscard]] Check* find_check(const stun::TransactionId& id);
   /// Stops repeating what is under way; nominations too.

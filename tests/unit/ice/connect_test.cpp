@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "unit/ice/peer_by_hand.hpp"
 #include "unit/ice/world.hpp"
 
 namespace isotube::ice::testing {
@@ -263,6 +264,26 @@ TEST(Connecting, ChecksOfOtherPairsStopOnceAPairIsNominated) {
   a.sent.clear();
   world.run_for(3s);
   EXPECT_TRUE(std::ranges::none_of(a.sent, [](const Datagram& each) { return each.to.port == 1; }));
+}
+
+TEST(Connecting, PairsOfOneFoundationWaitForTheFirstOfThem) {
+  World world;
+  Node& a = world.add("a", Role::Controlling, {kA});
+  PeerByHand peer(world, a, address(kB));
+  peer.role = Role::Controlled;
+  peer.answers = false;
+  peer.introduce();
+  peer.offer(address("192.0.2.2:1"), 300, "f");
+  peer.offer(address("192.0.2.2:2"), 200, "f");
+  peer.offer(address("192.0.2.2:3"), 100, "g");
+  peer.offer(address("192.0.2.9:4"), 50, "f");
+  world.run_for(400ms);
+  std::vector<std::uint16_t> ports;
+  for (const Datagram& each : a.sent) ports.push_back(each.to.port);
+  EXPECT_THAT(ports, ElementsAre(1, 3, 4)) << "the second of one foundation and address is frozen";
+  // It thaws when the first has failed.
+  world.run_for(40s);
+  EXPECT_TRUE(std::ranges::any_of(a.sent, [](const Datagram& each) { return each.to.port == 2; }));
 }
 
 TEST(Connecting, ADescriptionFromALitePeerMakesUsControl) {
