@@ -54,6 +54,8 @@ void TalkingPeer::on_event(TimePoint now, peer::Event& event) {
     }
   } else if (const auto* found = std::get_if<peer::LocalCandidate>(&event)) {
     if (other_ != nullptr) other_->peer().add_remote_candidate(now, found->candidate);
+  } else if (std::holds_alternative<peer::GatheringDone>(event)) {
+    if (other_ != nullptr) other_->peer().end_of_remote_candidates(now);
   } else if (const auto* opened = std::get_if<datachannel::Opened>(&event)) {
     if (const auto index = index_of(opened->channel)) channels_[*index].may_send = true;
   } else if (const auto* theirs = std::get_if<datachannel::OpenedByPeer>(&event)) {

@@ -26,7 +26,7 @@ class TalkingPeer : public PeerNode {
   TalkingPeer(Side side, const Plan& plan, const Address& address, const peer::Settings& settings,
               const Random& random);
 
-  /// Candidates found later go to `other` at once.
+  /// Candidates found later, and that there are no more, are told to `other` at once.
   void signal_to(TalkingPeer& other) { other_ = &other; }
 
   [[nodiscard]] bool has_heard_everything() const;
