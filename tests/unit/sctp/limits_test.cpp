@@ -128,11 +128,56 @@ TEST(SctpLimits, TinyChunksOutOfOrderAreBoundedToo) {
   link.z.keep_sent = false;
   ASSERT_TRUE(link.connect());
   const std::uint32_t tsn = next_tsn_from(link.a);
-  for (std::uint32_t i = 1; i < 60'000; ++i) {
-    link.inject(link.z, {.chunks = {wire::data(tsn + 2 * i, 0, static_cast<std::uint16_t>(i), as_byte_view("x"))}});
-    if (link.z.is_closed()) break;
+  for (std::uint32_t i = 1; i < 60'000 && !link.z.is_closed(); ++i) {
+    link.z->handle_packet(link.now,
+                          wire::write({.tag = link.z.tag, .chunks = {wire::data(tsn + i, 0, 1, as_byte_view("x"))}}));
+    if (i % 100 == 0) link.drain();
   }
-  EXPECT_LE(link.z.pool.stats().in_use_bytes, std::size_t{32} << 20);
+  link.drain();
+  EXPECT_LE(link.z.pool.stats().in_use_bytes, 4 * link.z.settings.receive_window);
+}
+
+TEST(SctpLimits, TinyMessagesThatWaitForOneThatNeverComesAreBoundedToo) {
+  Link link({.a = {.offer_interleaving = false}, .z = {.receive_window = std::size_t{1} << 20}});
+  link.z.keep_sent = false;
+  ASSERT_TRUE(link.connect());
+  const std::uint32_t tsn = next_tsn_from(link.a);
+  std::size_t most = 0;
+  for (std::uint32_t i = 0; i < 30'000 && !link.z.is_closed(); ++i) {
+    // Each fills the hole at the cumulative TSN, and none is stream sequence number 0.
+    const auto ssn = static_cast<std::uint16_t>(1 + i % 30'000);
+    link.z->handle_packet(link.now,
+                          wire::write({.tag = link.z.tag, .chunks = {wire::data(tsn + i, 0, ssn, as_byte_view("x"))}}));
+    most = std::max(most, link.z.pool.stats().in_use_bytes);
+    if (i % 100 == 0) link.drain();
+  }
+  link.drain();
+  EXPECT_LE(most, 5 * link.z.settings.receive_window);
+}
+
+/// A first fragment is a small thing to send, and must be a small thing to keep.
+TEST(SctpLimits, MessagesThatOnlyBeginAreBoundedToo) {
+  Link link({.a = {.offer_interleaving = true}, .z = {.receive_window = std::size_t{1} << 20}});
+  link.keep_nothing();
+  ASSERT_TRUE(link.connect());
+  // Each stream shows that its messages are long.
+  std::size_t most = 0;
+  link.z.on_message = [](const MessageReceived&) {};
+  for (std::uint16_t stream = 0; stream < 200; ++stream) {
+    ASSERT_TRUE(link.send(link.a, stream, random_bytes(262'144, 1)));
+    ASSERT_TRUE(link.run_until([&] { return link.a->buffered_amount() == 0; }));
+  }
+  // Then all begin one and send no more than its first fragment.
+  link.a.rewrite = [](wire::Packet& packet) {
+    for (wire::Chunk& chunk : packet.chunks)
+      chunk.flags &= static_cast<std::uint8_t>(chunk.is_data() ? ~wire::kEnd : 0xFF);
+  };
+  for (std::uint16_t stream = 0; stream < 200; ++stream) {
+    ASSERT_TRUE(link.send(link.a, stream, as_byte_view("begins")));
+    link.run_for(milliseconds(50));
+    most = std::max(most, link.z.pool.stats().in_use_bytes);
+  }
+  EXPECT_LE(most, 5 * link.z.settings.receive_window);
 }
 
 TEST(SctpLimits, ADataChunkWithoutDataEndsTheAssociation) {

@@ -42,6 +42,9 @@ void check_sent(const wire::Packet& packet, Side& from, Side& to) {
     EXPECT_EQ(packet.chunks.size(), 1U);
     return;
   }
+  // RFC 9260 6.10: control chunks come before DATA.
+  const auto first_data = std::ranges::find_if(packet.chunks, &wire::Chunk::is_data);
+  EXPECT_TRUE(std::all_of(first_data, packet.chunks.end(), std::mem_fn(&wire::Chunk::is_data)));
   const bool reflected = std::ranges::any_of(packet.chunks, [](const wire::Chunk& chunk) {
     return (chunk.type == wire::Type::Abort || chunk.type == wire::Type::ShutdownComplete) && chunk.has(1);
   });

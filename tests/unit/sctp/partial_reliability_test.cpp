@@ -135,6 +135,56 @@ TEST_P(SctpPartialReliability, OfALongMessageThePartThatArrivedIsForgotten) {
   EXPECT_EQ(link.a.pool.stats().in_use_bytes, 0U);
 }
 
+/// The receiver has all that was sent of a message and waits for the rest. FORWARD-TSN up to a TSN that it has says
+/// nothing to it: the sender has to skip one more, that it never sent.
+TEST_P(SctpPartialReliability, OfALongMessageWhoseSentPartArrivedTheRestIsGivenUp) {
+  for (bool ordered : {true, false}) {
+    Link link(options());
+    ASSERT_TRUE(link.connect());
+    const SendOptions short_lived{.ordered = ordered, .lifetime = milliseconds(100)};
+    ASSERT_TRUE(link.send(link.a, 1, random_bytes(200'000, 1), short_lived));
+    link.z.drop_if = [](const wire::Packet&) { return true; };
+    link.run_for(seconds(5));
+    link.z.drop_if = {};
+    EXPECT_EQ(link.a->counters().messages_abandoned, 1U);
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_TRUE(link.send(link.a, 1, random_bytes(3'000, static_cast<std::uint64_t>(i)), {.ordered = ordered}));
+    }
+    ASSERT_TRUE(link.run_until([&] { return link.z.messages.size() == 5; }));
+    link.run_for(seconds(5));
+    EXPECT_EQ(link.z.pool.stats().in_use_bytes, 0U) << "the part that arrived is kept for ever";
+    EXPECT_EQ(link.a->buffered_amount(), 0U);
+  }
+}
+
+TEST_P(SctpPartialReliability, MessagesOfHundredsOfStreamsAreGivenUpAtOnce) {
+  Link link(options());
+  ASSERT_TRUE(link.connect());
+  link.a.drop_if = [](const wire::Packet& packet) { return packet.has_data(); };
+  for (std::uint16_t stream = 0; stream < 600; ++stream) {
+    ASSERT_TRUE(link.send(link.a, stream, as_byte_view("x"), {.max_retransmissions = 0}));
+  }
+  link.run_for(seconds(20));
+  link.a.drop_if = {};
+  for (std::uint16_t stream = 0; stream < 600; ++stream) {
+    ASSERT_TRUE(link.send(link.a, stream, as_byte_view("next")));
+  }
+  ASSERT_TRUE(link.run_until([&] { return link.z.messages.size() == 600; }));
+  EXPECT_EQ(link.a->counters().messages_abandoned, 600U);
+}
+
+TEST_P(SctpPartialReliability, GivingUpAgainAndAgainIsNoSignOfADeadPeer) {
+  Link link(options());
+  ASSERT_TRUE(link.connect());
+  link.a.drop_if = [](const wire::Packet& packet) { return packet.has_data(); };
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(link.send(link.a, 1, as_byte_view("x"), {.max_retransmissions = 0})) << i;
+    ASSERT_TRUE(link.run_until([&] { return link.a->buffered_amount() == 0; }));
+    link.run_for(seconds(1));
+  }
+  EXPECT_FALSE(link.a.is_closed()) << "the peer answered each FORWARD-TSN";
+}
+
 TEST_P(SctpPartialReliability, GivenUpUnorderedMessagesLeaveNothingBehind) {
   Link link(options());
   ASSERT_TRUE(link.connect());
