@@ -19,6 +19,20 @@ TEST(Hello, GoesOutFirstWhenTheDataChannelOpensWithoutWaitingForThePeers) {
   EXPECT_EQ(lone->peer_hello(), PeerHello::Awaited);
 }
 
+TEST(Hello, IsTheExampleOfTheProtocolsDocument) {
+  Lone lone(Side::Offerer);
+  lone.open_channel();
+  ASSERT_TRUE(lone->open(lone.now, Target{"localhost", 9000}).has_value());
+  const std::uint8_t example[] = {0,    0,    0, 0, 0,   0,   0,   0,   0,    0,   0,   0,   0,   0,    0,    0x08,
+                                  0x01, 0x92, 0, 1, 0,   0,   0,   1,   0x3B,  // Hello
+                                  0,    0,    0, 0, 0,   0,   0,   0,   0,    0,   0,   0,   0,   0,    0,    0x15,
+                                  0x00, 0x65, 0, 0, 0,   1,  // OpenConnection 1
+                                  0,    0,    0, 9, 'l', 'o', 'c', 'a', 'l',  'h', 'o', 's', 't', 0x23, 0x28, 0x3B};
+  const auto transmit = lone->poll_transmit();
+  ASSERT_TRUE(transmit.has_value());
+  EXPECT_EQ(to_bytes(transmit->message.view()), to_bytes(std::as_bytes(std::span(example))));
+}
+
 TEST(Hello, NeverGoesOnControl) {
   Lone lone(Side::Offerer);
   lone.open_control();
