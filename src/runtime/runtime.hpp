@@ -8,8 +8,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/strand.hpp>
 #include <cstddef>
-#include <functional>
-#include <string>
+#include <cstdint>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -30,7 +30,8 @@ using Strand = boost::asio::strand<boost::asio::io_context::executor_type>;
 [[nodiscard]] Random::Seed system_seed();
 
 /// One io_context, run by all workers. A worker's loop catches whatever a handler throws, counts it and goes on.
-/// Thread-safe but for the destructor, which stops and joins.
+/// Thread-safe but for the destructor, which stops and joins. Whatever holds a Strand, a socket or a timer of it must
+/// die before it does.
 class Runtime {
  public:
   /// `workers` 0 means one for each core. Workers start at once.
@@ -43,13 +44,16 @@ class Runtime {
   [[nodiscard]] Strand make_strand() { return boost::asio::make_strand(context_.get_executor()); }
   /// Exceptions that reached a worker's loop.
   [[nodiscard]] std::uint64_t stray_exceptions() const;
-  /// Ends all workers and joins them; what is still queued is dropped with the Runtime.
+  /// Ends all workers and joins them; what is still queued is dropped with the Runtime. Not to be called by a worker.
   void stop();
 
  private:
+  void work();
+
   boost::asio::io_context context_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::atomic<std::uint64_t> stray_exceptions_ = 0;
+  std::once_flag stopped_;
   std::vector<std::jthread> workers_;
 };
 
