@@ -34,6 +34,8 @@ IpAddress IpAddress::v6(std::array<std::uint8_t, 16> octets) {
 }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
+  // inet_pton stops at a NUL: what follows it would go unread.
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
   const std::string terminated(text);
   std::array<std::uint8_t, 16> octets{};
   if (inet_pton(AF_INET, terminated.c_str(), octets.data()) == 1) {

@@ -24,6 +24,11 @@ TEST(IpAddress, ReadsAMappedAddressAsTheIpv4AddressThatItIs) {
   EXPECT_EQ(IpAddress::parse("::ffff:192.0.2.1"), IpAddress::parse("192.0.2.1"));
 }
 
+TEST(IpAddress, RefusesAnAddressWithSomethingBehindANul) {
+  EXPECT_FALSE(IpAddress::parse(std::string_view("127.0.0.1\0.example.com", 21)));
+  EXPECT_FALSE(IpAddress::parse(std::string_view("::1\0", 4)));
+}
+
 TEST(IpAddress, KnowsItsScope) {
   EXPECT_TRUE(IpAddress::parse("127.8.8.8")->is_loopback());
   EXPECT_TRUE(IpAddress::parse("::1")->is_loopback());
