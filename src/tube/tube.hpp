@@ -18,6 +18,7 @@
 #include "peer/peer.hpp"
 #include "runtime/runtime.hpp"
 #include "sdp/description.hpp"
+#include "webrtc/peer_connection.hpp"
 
 namespace isotube::tube {
 
@@ -28,21 +29,7 @@ using frame::Target;
 enum class State : std::uint8_t { New, Connecting, Connected, Closed };
 [[nodiscard]] std::string_view to_string(State state);
 
-/// Which UDP ports and addresses a tube uses.
-struct Network {
-  /// Names of interfaces to take host candidates from; none means all that are up. Loopback addresses are used too (two
-  /// ends on one machine), link-local ones are not.
-  std::vector<std::string> interfaces;
-  /// Addresses under which the world reaches us (a server behind a one-to-one NAT).
-  std::vector<IpAddress> public_addresses;
-  struct PortRange {
-    std::uint16_t low = 0;
-    std::uint16_t high = 0;
-  };
-  /// Nothing means any free port.
-  std::optional<PortRange> udp_ports;
-  std::vector<Address> stun_servers;
-};
+using webrtc::Network;
 
 /// Which targets a tube may connect to. Asked on the tube's strand; must be thread-safe, and may change its mind
 /// (SIGHUP). Closed by default: a tube without a policy connects nowhere.
@@ -112,7 +99,8 @@ enum class SignalError : std::uint8_t {
   NoSocket,    ///< no UDP socket could be had (ports or descriptors ran out)
 };
 
-/// Thread-safe unless said otherwise: each call hops to the tube's strand by itself.
+/// Thread-safe unless said otherwise: each call hops to the tube's strand by itself. Must not outlive its Runtime. A
+/// tube that is let go is closed.
 class Tube : public std::enable_shared_from_this<Tube> {
  public:
   [[nodiscard]] static std::shared_ptr<Tube> create(runtime::Runtime& runtime, Config config, Observer observer);
