@@ -1,4 +1,4 @@
-// The gateway: serves tubes to clients over HTTP (docs/operate.md).
+// The gateway: serves tubes to clients over HTTP.
 //
 // This folder decides who may open tubes and to where, and signals for them: WHIP (RFC 9725) in form. It uses tube/,
 // runtime/ and what lies below.

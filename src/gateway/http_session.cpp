@@ -84,7 +84,7 @@ class SessionOn final : public HttpSession {
   [[nodiscard]] asio::awaitable<Response> answer(Request request);
   [[nodiscard]] asio::awaitable<bool> write(Response response, std::string_view method, unsigned version,
                                             bool keep_alive);
-  [[nodiscard]] asio::awaitable<Next> refuse(Problem problem, std::string_view method, unsigned version);
+  [[nodiscard]] asio::awaitable<Next> refuse(const Problem& problem, std::string_view method, unsigned version);
   [[nodiscard]] asio::awaitable<void> linger();
   [[nodiscard]] Request take_request(Parser& parser) const;
 
@@ -168,21 +168,23 @@ asio::awaitable<typename SessionOn<Stream>::Next> SessionOn<Stream>::serve_one(C
   if (error) {
     auto problem = problem_of(error);
     if (!problem) co_return Next::Drop;
-    const Next next = co_await refuse(std::move(*problem), method, version);
+    const Next next = co_await refuse(*problem, method, version);
     co_return next;
   }
   const auto expect = parser.get()[http::field::expect];
   if (!expect.empty() && !beast::iequals(expect, "100-continue")) {
-    const Next next =
-        co_await refuse({ProblemKind::ExpectationFailed, "send no Expect but 100-continue"}, method, version);
+    const Problem problem{ProblemKind::ExpectationFailed, "send no Expect but 100-continue"};
+    const Next next = co_await refuse(problem, method, version);
     co_return next;
   }
   const bool keep_alive = parser.get().keep_alive();
   Request request = take_request(parser);
   place.mark_busy();
-  Response response = co_await answer(std::move(request));
+  auto answering = answer(std::move(request));
+  Response response = co_await std::move(answering);
   place.mark_waiting();
-  const bool written = co_await write(std::move(response), method, version, keep_alive);
+  auto writing = write(std::move(response), method, version, keep_alive);
+  const bool written = co_await std::move(writing);
   if (!written) co_return Next::Drop;
   co_return keep_alive ? Next::Request : Next::Close;
 }
@@ -206,7 +208,8 @@ Request SessionOn<Stream>::take_request(Parser& parser) const {
 template <class Stream>
 asio::awaitable<Response> SessionOn<Stream>::answer(Request request) {
   try {
-    Response response = co_await settings_.handler(std::move(request));
+    auto handling = settings_.handler(std::move(request));
+    Response response = co_await std::move(handling);
     co_return response;
   } catch (const std::exception& failure) {
     settings_.log->error("a request of {} failed: {}", settings_.source.to_string(), failure.what());
@@ -235,9 +238,10 @@ asio::awaitable<bool> SessionOn<Stream>::write(Response response, std::string_vi
 }
 
 template <class Stream>
-asio::awaitable<typename SessionOn<Stream>::Next> SessionOn<Stream>::refuse(Problem problem, std::string_view method,
-                                                                            unsigned version) {
-  const bool written = co_await write(problem.response(), method, version, false);
+asio::awaitable<typename SessionOn<Stream>::Next> SessionOn<Stream>::refuse(const Problem& problem,
+                                                                            std::string_view method, unsigned version) {
+  auto writing = write(problem.response(), method, version, false);
+  const bool written = co_await std::move(writing);
   co_return written ? Next::Close : Next::Drop;
 }
 

@@ -101,6 +101,10 @@ std::expected<void, std::string> TokenFile::add_line(std::string_view line) {
   if (rest) {
     const auto rules = split_rules(*rest);
     if (rules.empty()) return std::unexpected("a rule must follow the ':' behind the token");
+    // A token with a ':' in it lands here, and an error about the rule would show its end.
+    if (!std::ranges::all_of(rules, [](const std::string& rule) { return rule.starts_with("tcp:"); })) {
+      return std::unexpected("what follows the token must be rules tcp:HOST:PORT; a token has no ':'");
+    }
     auto list = AllowList::parse(rules);
     if (!list) return std::unexpected(std::move(list.error()));
     entry.narrowed = std::make_shared<const AllowList>(std::move(*list));

@@ -48,7 +48,7 @@ json::object to_json(const tube::Snapshot& snapshot) {
   object["bytes"] = std::move(bytes);
   object["rtt_ms"] = snapshot.round_trip ? json::value(milliseconds(*snapshot.round_trip)) : json::value(nullptr);
   object["connections"] = snapshot.connections;
-  object["age_ms"] = milliseconds(snapshot.age);
+  object["age_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(snapshot.age).count();
   return object;
 }
 

@@ -120,7 +120,8 @@ asio::awaitable<void> TubeService::wait_until_empty(std::chrono::steady_clock::t
   boost::system::error_code ignored;
   auto token = asio::redirect_error(asio::use_awaitable, ignored);
   while (registry_.size() != 0 && std::chrono::steady_clock::now() < deadline) {
-    emptied_.expires_at(deadline);
+    // Two drains may wait at once: setting the time anew would wake the other.
+    if (emptied_.expiry() <= std::chrono::steady_clock::now()) emptied_.expires_at(deadline);
     co_await emptied_.async_wait(token);
   }
 }

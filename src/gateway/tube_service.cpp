@@ -24,6 +24,13 @@ Response refused(ProblemKind kind, std::string detail, int line = 0) {
   return Problem{kind, std::move(detail), line}.response();
 }
 
+/// With the field that names the right type (RFC 5789 2.2).
+Response wrong_media_type(std::string accept_field, std::string_view wanted) {
+  Response response = refused(ProblemKind::WrongMediaType, "send Content-Type: " + std::string(wanted));
+  response.fields.add(std::move(accept_field), std::string(wanted));
+  return response;
+}
+
 Response no_such_tube() { return refused(ProblemKind::NotFound, "there is no such tube (any more)"); }
 
 Response description_refused(const sdp::ParseError& error, ProblemKind malformed) {
@@ -67,7 +74,7 @@ asio::awaitable<Response> TubeService::create(const Caller& caller, const Route&
     co_return refused(ProblemKind::TargetNotAllowed, query->target->to_string() + " is not allowed by this gateway");
   }
   if (!has_media_type(request.fields, kSdp)) {
-    co_return refused(ProblemKind::WrongMediaType, "send the offer as Content-Type: application/sdp");
+    co_return wrong_media_type("Accept-Post", kSdp);
   }
   if (const auto problem = unready()) co_return problem->response();
   const auto permit = admission_.enter(client_of(*rules_->get(), caller, request));
@@ -98,7 +105,7 @@ asio::awaitable<Response> TubeService::patch(const Caller& caller, const std::st
   const auto tube = find(caller, id);
   if (!tube) co_return no_such_tube();
   if (!has_media_type(request.fields, kFragment)) {
-    co_return refused(ProblemKind::WrongMediaType, "send Content-Type: application/trickle-ice-sdpfrag");
+    co_return wrong_media_type("Accept-Patch", kFragment);
   }
   const IfMatch match = judge_if_match(request.fields, tube->ice_generation());
   if (match == IfMatch::Missing) {

@@ -70,7 +70,7 @@ TEST(TokenFile, WarnsOfAShortTokenWithoutShowingIt) {
 
 TEST(TokenFile, NamesTheLineThatIsWrongAndNeverShowsAToken) {
   for (const auto& [text, why] : std::vector<std::pair<std::string, std::string>>{
-           {"\n\nSECRETSECRETSECRET", "line 3: the name must be"},
+           {"\n\nSECRETSECRETSECRET", "line 3: the role must be"},
            {"SECRET SECRET:client:x", "line 1: the name must be"},
            {":client:SECRET", "line 1: the name must be"},
            {"alice", "line 1: the role must be"},
@@ -84,7 +84,9 @@ TEST(TokenFile, NamesTheLineThatIsWrongAndNeverShowsAToken) {
            {"alice:client:" + std::string(1025, 'a'), "line 1: the token must be"},
            {"alice:client:SECRET:", "line 1: a rule must follow"},
            {"alice:client:SECRET: , ", "line 1: a rule must follow"},
-           {"alice:client:SECRET:10.0.0.1:22", "line 1: allow rule '10.0.0.1:22'"},
+           {"alice:client:SEC:SECRET", "line 1: what follows the token must be rules"},
+           {"alice:client:SECRET:tcp:a:1 SECRET", "line 1: what follows the token must be rules"},
+           {"alice:client:SECRET:tcp:127.1:22", "line 1: allow rule 'tcp:127.1:22'"},
            {"alice:client:SECRET1\nalice:client:SECRET2", "line 2: the name 'alice' was given before"},
            {"alice:client:SECRET1\nbob:client:SECRET1", "line 2: the token of 'bob' was given before"},
            {std::string(65, 'n') + ":client:SECRET", "line 1: the name must be"},
