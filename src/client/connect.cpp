@@ -52,8 +52,8 @@ std::string describe(const tube::ConnectionRecord& record) {
 
 class Connect::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(runtime::Runtime& runtime, runtime::Strand strand, ConnectConfig config, std::function<void(const Report&)> report,
-       std::unique_ptr<SignallingClient> signalling)
+  Impl(runtime::Runtime& runtime, runtime::Strand strand, ConnectConfig config,
+       std::function<void(const Report&)> report, std::unique_ptr<SignallingClient> signalling)
       : runtime_(runtime),
         config_(std::move(config)),
         report_(std::move(report)),
@@ -191,9 +191,9 @@ class Connect::Impl : public std::enable_shared_from_this<Impl> {
     while (!self->stopping_) {
       const TimePoint now = runtime::now();
       while (!self->waiting_.empty() && self->waiting_.front().deadline <= now) {
-        self->report(Report::Kind::ConnectionEnded, "Closed a connection to " +
-                                                        self->waiting_.front().target.to_string() + ": no tube within " +
-                                                        seconds_text(self->config_.wait_for_tube));
+        self->report(Report::Kind::ConnectionEnded,
+                     "Closed a connection to " + self->waiting_.front().target.to_string() + ": no tube within " +
+                         seconds_text(self->config_.wait_for_tube));
         self->waiting_.pop_front();
       }
       const Duration wait = self->waiting_.empty() ? std::chrono::hours(1) : self->waiting_.front().deadline - now;

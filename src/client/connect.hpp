@@ -42,8 +42,8 @@ struct Report {
   enum class Kind : std::uint8_t {
     Listening,
     Connected,
-    Lost,            ///< the tube ended, or none could be opened; `text` says when the next try is
-    ConnectionEnded, ///< a TCP connection ended other than normally
+    Lost,             ///< the tube ended, or none could be opened; `text` says when the next try is
+    ConnectionEnded,  ///< a TCP connection ended other than normally
     Warning,
     Closed,  ///< stop() is done
   };

@@ -106,7 +106,8 @@ std::expected<IceServer, std::string> IceServer::parse(std::string_view url) {
   const std::size_t question = std::min(rest.find('?'), rest.size());
   if (const std::string query = lower(rest.substr(question)); !query.empty()) {
     if (server.scheme == Scheme::Stun) return wrong("a stun: URL has nothing after the port");
-    if (query != "?transport=udp" && query != "?transport=tcp") return wrong("expected ?transport=udp or ?transport=tcp");
+    if (query != "?transport=udp" && query != "?transport=tcp")
+      return wrong("expected ?transport=udp or ?transport=tcp");
     server.transport = query.substr(query.size() - 3);
   }
   auto host_port = split_host_port(rest.substr(0, question));

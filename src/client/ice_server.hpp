@@ -25,8 +25,8 @@ struct IceServer {
   friend bool operator==(const IceServer&, const IceServer&) = default;
 };
 
-/// The ICE servers of one Link field (RFC 8288, RFC 9725 4.6): `<turn:…>; rel="ice-server"; username="…"; …, <stun:…>…`.
-/// Links of other kinds, and those that can't be read, are left out.
+/// The ICE servers of one Link field (RFC 8288, RFC 9725 4.6): `<turn:…>; rel="ice-server"; username="…"; …,
+/// <stun:…>…`. Links of other kinds, and those that can't be read, are left out.
 [[nodiscard]] std::vector<IceServer> ice_servers_of_link(std::string_view field);
 
 }  // namespace isotube::client

@@ -20,8 +20,8 @@ boost::asio::awaitable<std::expected<std::vector<IpAddress>, std::string>> resol
     case runtime::ResolveError::Failed:
       break;
   }
-  co_return std::unexpected("the name '" + host + "' could not be looked up: " +
-                            std::string(runtime::to_string(result.error())));
+  co_return std::unexpected("the name '" + host +
+                            "' could not be looked up: " + std::string(runtime::to_string(result.error())));
 }
 
 }  // namespace isotube::client

@@ -127,10 +127,10 @@ class SignallingClient::Impl {
   Answer<HttpResponse> request(HttpRequest request, std::optional<Duration> time_limit = std::nullopt) {
     request.token = config_.token;
     const auto cancellation = cancellations_.emplace(cancellations_.end());
-    const auto token = asio::bind_cancellation_slot(cancellation->slot(), asio::as_tuple(asio::use_awaitable));
+    auto token = asio::bind_cancellation_slot(cancellation->slot(), asio::as_tuple(asio::use_awaitable));
     auto exchange =
         http_exchange(strand_, config_.url, tls_, std::move(request), time_limit.value_or(config_.time_limit));
-    auto [exception, response] = co_await asio::co_spawn(strand_, std::move(exchange), token);
+    auto [exception, response] = co_await asio::co_spawn(strand_, std::move(exchange), std::move(token));
     cancellations_.erase(cancellation);
     // A cancelled exchange ends in an exception; there is no other.
     if (exception) response = std::unexpected(HttpError{HttpError::Step::Exchange, false, "cancelled"});

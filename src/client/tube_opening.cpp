@@ -90,16 +90,17 @@ tube::Observer TubeOpening::observe() {
       }
     });
   };
-  return {.state_changed =
-              [on_our_strand](tube::State state) { on_our_strand([state](TubeOpening& self) { self.state_ = state; }); },
-          .connection_ended =
-              [on_our_strand](const tube::ConnectionRecord& record) {
-                on_our_strand([record](TubeOpening& self) { self.callbacks_.connection_ended(record); });
-              },
-          .closed =
-              [on_our_strand](CloseReason reason, const std::string& message) {
-                on_our_strand([why = explain(reason, message)](TubeOpening& self) { self.closed_ = why; });
-              }};
+  return {
+      .state_changed =
+          [on_our_strand](tube::State state) { on_our_strand([state](TubeOpening& self) { self.state_ = state; }); },
+      .connection_ended =
+          [on_our_strand](const tube::ConnectionRecord& record) {
+            on_our_strand([record](TubeOpening& self) { self.callbacks_.connection_ended(record); });
+          },
+      .closed =
+          [on_our_strand](CloseReason reason, const std::string& message) {
+            on_our_strand([why = explain(reason, message)](TubeOpening& self) { self.closed_ = why; });
+          }};
 }
 
 TubeOpening::Step TubeOpening::open() {
@@ -174,8 +175,8 @@ asio::awaitable<void> TubeOpening::clean_up() {
 std::string TubeOpening::describe() const {
   constexpr std::size_t kShownId = 8;
   const tube::Snapshot snapshot = tube_->snapshot();
-  std::string text = "Connected to " + config_.gateway.url.to_string() + " (tube " +
-                     printable(opened_->id().substr(0, kShownId));
+  std::string text =
+      "Connected to " + config_.gateway.url.to_string() + " (tube " + printable(opened_->id().substr(0, kShownId));
   if (snapshot.path_local && snapshot.path_remote) {
     text += ", " + std::string(ice::to_string(*snapshot.path_local)) + "/" +
             std::string(ice::to_string(*snapshot.path_remote));

@@ -17,7 +17,7 @@ namespace isotube::client {
 
 /// How a tube ended, or why there was none.
 struct TubeEnd {
-  std::string what;  ///< one line in plain words
+  std::string what;    ///< one line in plain words
   bool final = false;  ///< trying again is pointless
   /// How long it was connected; nothing if it never was.
   std::optional<Duration> connected_for;
