@@ -29,8 +29,10 @@ bool is_for(const CLI::ConfigItem& item, const std::string& command) {
 }
 
 bool is_for_another(const CLI::ConfigItem& item, const CLI::App& command) {
-  return item.parents.size() == 1 && item.parents.front() != command.get_name() &&
-         command.get_parent()->get_subcommand_no_throw(item.parents.front()) != nullptr;
+  if (item.parents.size() != 1 || item.parents.front() == command.get_name()) return false;
+  const CLI::App* root = command.get_parent();
+  const auto has_name = [&item](const CLI::App* each) { return each->get_name() == item.parents.front(); };
+  return !root->get_subcommands(has_name).empty();
 }
 
 /// The option that a line of the file sets. Null where the file has no business: --config itself, --help.
