@@ -1,0 +1,107 @@
+# The suites of ./test: what each builds and runs. Sourced by test.
+
+packages_asan=("${packages_sim[@]}")
+packages_tsan=("${packages_unit[@]}" "${packages_clang[@]}")
+packages_fuzz=("${packages_clang[@]}" "${packages_run[@]}")
+packages_soak=("${packages_faults[@]}")
+
+# Rooms that have threads.
+threaded_rooms=(runtime webrtc tube client gateway)
+
+# A Release build with all tests; it has the isotube that faults and interop run.
+build_tests() {
+  configure build/test -DCMAKE_BUILD_TYPE=Release -DISOTUBE_TESTS=ON
+  build build/test
+}
+
+# Names of the test programs of a build directory that begin with one of the given prefixes.
+programs_in() {
+  local dir=$1 prefix
+  for prefix in "${@:2}"; do
+    find "$dir" -maxdepth 1 -type f -executable -name "$prefix*" -printf '%f\n'
+  done | sort
+}
+
+# run_programs DIR LABEL-PREFIX LIMIT PREFIX…
+run_programs() {
+  local dir=$1 label=$2 limit=$3 names name
+  names=$(programs_in "$dir" "${@:4}")
+  if [[ -z $names ]]; then
+    fail "$label${4}" "there is no such test program in $dir"
+    return
+  fi
+  for name in $names; do run_gtest "$label$name" "$limit" "$dir/$name"; done
+}
+
+suite_unit() {
+  build_tests
+  run_programs build/test "" 300 unit_
+}
+
+suite_sim() {
+  if [[ ! -d tests/sim ]]; then
+    skip sim "tests/sim is not there"
+    return
+  fi
+  build_tests
+  run_programs build/test "" 1800 sim
+}
+
+suite_lint() { bash tests/lint/run; }
+
+suite_faults() {
+  if [[ ! -d tests/faults ]]; then
+    skip faults "tests/faults is not there"
+    return
+  fi
+  build_tests
+  ISOTUBE=$PWD/build/test/isotube python3 tests/faults/run || true
+}
+
+suite_interop() {
+  if [[ ! -x tests/interop/run ]]; then
+    skip interop "tests/interop is not there"
+    return
+  fi
+  build_tests
+  tests/interop/run build/test || true
+}
+
+suite_asan() {
+  configure build/asan -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g1' -DISOTUBE_SANITIZE=address,undefined
+  build build/asan
+  export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+  export UBSAN_OPTIONS=print_stacktrace=1
+  run_programs build/asan "asan " 1800 unit_
+  if [[ -d tests/sim ]]; then run_programs build/asan "asan " 3000 sim; fi
+}
+
+# clang's: gcc 12's own neither knows atomic fences nor stands much address randomisation.
+suite_tsan() {
+  local room targets=()
+  configure build/tsan -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g1' -DISOTUBE_SANITIZE=thread \
+    -DCMAKE_CXX_COMPILER=clang++-19
+  for room in "${threaded_rooms[@]}"; do
+    if [[ -f tests/unit/$room/CMakeLists.txt ]]; then targets+=("unit_$room"); fi
+  done
+  if [[ ${#targets[@]} -eq 0 ]]; then
+    skip tsan "no room with threads has tests"
+    return
+  fi
+  build build/tsan "${targets[@]}"
+  export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 suppressions=$PWD/tests/tsan.supp"
+  for room in "${targets[@]}"; do run_gtest "tsan $room" 900 "build/tsan/$room"; done
+}
+
+suite_fuzz() {
+  if [[ ! -x tests/fuzz/run ]]; then
+    skip fuzz "tests/fuzz/run is not there"
+    return
+  fi
+  configure build/fuzz -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g1' -DISOTUBE_FUZZ=ON \
+    -DISOTUBE_TESTS=OFF -DISOTUBE_SANITIZE=address,undefined -DCMAKE_CXX_COMPILER=clang++-19
+  build build/fuzz fuzz
+  tests/fuzz/run build/fuzz || true
+}
+
+suite_soak() { skip soak "there is no soak test yet"; }
