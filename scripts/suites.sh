@@ -94,14 +94,25 @@ suite_tsan() {
 }
 
 suite_fuzz() {
+  local target verdict
   if [[ ! -x tests/fuzz/run ]]; then
     skip fuzz "tests/fuzz/run is not there"
     return
   fi
-  configure build/fuzz -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g1' -DISOTUBE_FUZZ=ON \
-    -DISOTUBE_TESTS=OFF -DISOTUBE_SANITIZE=address,undefined -DCMAKE_CXX_COMPILER=clang++-19
-  build build/fuzz fuzz
-  tests/fuzz/run build/fuzz || true
+  # The options are those of tests/fuzz/run, which would build without showing how far it is.
+  configure build/fuzz -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER=clang++-19 -DISOTUBE_FUZZ=ON -DISOTUBE_TESTS=OFF \
+    -DISOTUBE_SANITIZE=address,undefined
+  build build/fuzz fuzzers
+  while IFS=: read -r target verdict; do
+    case "$verdict" in
+      " ok"*)
+        pass "fuzz $target"
+        echo "  $target:$verdict"
+        ;;
+      *) fail "fuzz $target" "${verdict# }" ;;
+    esac
+  done < <(tests/fuzz/run 2>&1 || true)
+  if ! grep -q '^\(pass\|fail\) fuzz ' "$ISOTUBE_REPORT"; then fail fuzz "tests/fuzz/run said nothing"; fi
 }
 
 suite_soak() { skip soak "there is no soak test yet"; }
