@@ -306,7 +306,7 @@ std::optional<Path> Agent::Impl::selected_path() const {
 bool Agent::Impl::is_validated(const Path& path) const {
   if (selected_ != nullptr && selected_->path == path) return true;
   const Pair* pair = list_.find(path);
-  return pair != nullptr && pair->validated;
+  return pair != nullptr && (pair->validated || pair->heard);
 }
 
 std::optional<Duration> Agent::Impl::round_trip() const {

@@ -136,7 +136,9 @@ class Agent {
   [[nodiscard]] State state() const;
   /// Where data may go now; nothing while there is no valid pair or consent is gone.
   [[nodiscard]] std::optional<Path> selected_path() const;
-  /// True if `path` is a pair that passed a check: only then is a DTLS byte from it looked at.
+  /// True if a check passed on `path`, ours or, once set_remote() was called, the peer's: only then is a DTLS byte from
+  /// it looked at. (A peer that was answered may send its ClientHello before our own check is back. It proves nothing
+  /// about the way back, but what DTLS answers goes to selected_path().)
   [[nodiscard]] bool is_validated(const Path& path) const;
   /// Smoothed round trip of the selected pair's checks, if there was one.
   [[nodiscard]] std::optional<Duration> round_trip() const;

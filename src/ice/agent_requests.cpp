@@ -119,6 +119,7 @@ void Agent::Impl::learn_from_request(TimePoint now, const EarlyRequest& request)
     ++counters_.candidates_dropped;
     return;
   }
+  pair->heard = true;
   if (request.use_candidate && role_ == Role::Controlled) note_use_candidate(now, *pair);
   if (pair->state == PairState::Succeeded) return;
   // Once a pair is nominated, checks of others are over (RFC 8445 8.1.2), but for what the peer wants to use, and for

@@ -139,6 +139,7 @@ void Agent::Impl::lose_path() {
 
 void Agent::Impl::regain_path(TimePoint now) {
   enter(State::Connected);
+  if (nominee_ != selected_) selected_->cancel_checks(now);
   if (nominated_ != nullptr) stop_other_checks(now);
 }
 

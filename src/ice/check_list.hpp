@@ -53,6 +53,8 @@ struct Pair {
   PairState state = PairState::Frozen;
   /// Passed a check once. Stays, whatever happens to the pair later.
   bool validated = false;
+  /// An authentic request of the peer's came this way.
+  bool heard = false;
   /// The peer's USE-CANDIDATE waits for our own check to succeed (RFC 8445 7.3.1.5).
   bool nominate_on_success = false;
   std::optional<TimePoint> last_use_candidate;

@@ -266,6 +266,21 @@ TEST(Connecting, ChecksOfOtherPairsStopOnceAPairIsNominated) {
   EXPECT_TRUE(std::ranges::none_of(a.sent, [](const Datagram& each) { return each.to.port == 1; }));
 }
 
+TEST(Connecting, DataIsLookedAtFromWhereThePeersAuthenticRequestCame) {
+  World world;
+  Node& a = world.add("a", Role::Controlled, {kA});
+  PeerByHand peer(world, a, address(kB));
+  peer.answers = false;
+  (void)peer.ask(peer.check());
+  EXPECT_FALSE(a.agent.is_validated(path(kA, kB))) << "there is no peer yet";
+  peer.introduce();
+  EXPECT_TRUE(a.agent.is_validated(path(kA, kB)));
+  (void)peer.ask(peer.check({.from = address("192.0.2.2:2001"), .password = "guess"}));
+  EXPECT_FALSE(a.agent.is_validated(path(kA, "192.0.2.2:2001")));
+  // But nothing is sent there.
+  EXPECT_FALSE(a.agent.selected_path().has_value());
+}
+
 TEST(Connecting, PairsOfOneFoundationWaitForTheFirstOfThem) {
   World world;
   Node& a = world.add("a", Role::Controlling, {kA});
