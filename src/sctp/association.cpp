@@ -26,10 +26,18 @@ Association::Impl::Impl(Settings settings, Random random, BufferPool& pool)
       our_tag_(draw_tag(random_)),
       our_initial_tsn_(random_.next_u32()),
       outgoing_streams_(settings_.streams),
-      outstanding_(std::in_place, our_initial_tsn_, queue_),
+      outstanding_(std::in_place, our_initial_tsn_, settings_.max_packet, queue_),
       congestion_(settings_.max_packet),
+      announced_window_(settings_.receive_window),
       next_request_(our_initial_tsn_) {
   timers_.fill(kNever);
+}
+
+/// A sender that waits for our reader hears of it when there is room again, not only when it next probes.
+void Association::Impl::announce_window() {
+  if (!reassembly_) return;
+  const bool was_closed = announced_window_ < settings_.receive_window / 4;
+  if (was_closed && receive_window() >= settings_.receive_window / 2) sack_need_ = SackNeed::Now;
 }
 
 std::optional<Event> Association::Impl::poll_event() {
@@ -39,6 +47,8 @@ std::optional<Event> Association::Impl::poll_event() {
   events_.pop_front();
   if (const auto* received = std::get_if<MessageReceived>(&event)) {
     counters_.payload_bytes_received += received->message.size();
+    undelivered_ -= received->message.size();
+    announce_window();
   }
   return event;
 }

@@ -25,6 +25,8 @@ void Association::Impl::advance_shutdown(TimePoint now) {
     SpanWriter(cumulative).u32(static_cast<std::uint32_t>(received_->cumulative()));
     control(make_chunk(ChunkType::Shutdown, 0, cumulative));
     shutdown_ = ShutdownStep::Sent;
+    // RFC 9260 9.2: a peer that goes on sending would keep us for ever.
+    if (!is_running(Timer::T5ShutdownGuard)) start(Timer::T5ShutdownGuard, now + 5 * settings_.rto_max);
   } else if (shutdown_ == ShutdownStep::Received) {
     control(make_chunk(ChunkType::ShutdownAck, 0));
     shutdown_ = ShutdownStep::AckSent;
@@ -58,7 +60,8 @@ void Association::Impl::on_shutdown(TimePoint now, ByteView value) {
 
 void Association::Impl::on_shutdown_ack() {
   if (shutdown_ != ShutdownStep::Sent && shutdown_ != ShutdownStep::AckSent) return;
-  lone_chunks_.push_back({peer_tag_, make_chunk(ChunkType::ShutdownComplete, 0)});
+  lone_chunks_.clear();
+  lone(peer_tag_, make_chunk(ChunkType::ShutdownComplete, 0));
   finish(CloseReason::Shutdown, "closed");
 }
 
@@ -81,7 +84,8 @@ void Association::Impl::on_abort(ByteView value) {
 void Association::Impl::abort(std::uint16_t cause, std::string_view reason, CloseReason as) {
   if (finished_) return;
   const bool peer_is_known = received_.has_value();
-  if (peer_is_known) lone_chunks_.push_back({peer_tag_, make_abort(cause, reason)});
+  lone_chunks_.clear();
+  if (peer_is_known) lone(peer_tag_, make_abort(cause, reason));
   finish(as, std::string(reason));
 }
 

@@ -31,7 +31,7 @@ void Association::Impl::connect(TimePoint now) {
 
 void Association::Impl::send_init(TimePoint now) {
   // RFC 9260 8.5.1 A: INIT carries tag 0 and goes alone.
-  lone_chunks_.push_back({0, make_init(ChunkType::Init, our_init())});
+  lone(0, make_init(ChunkType::Init, our_init()));
   start(Timer::T1Init, now + round_trip_.rto());
 }
 
@@ -65,7 +65,7 @@ void Association::Impl::on_init(TimePoint now, ByteView value) {
   // A flood of INITs makes no flood of answers: one is waiting to be sent at most.
   std::erase_if(lone_chunks_,
                 [](const LoneChunk& each) { return static_cast<ChunkType>(each.chunk[0]) == ChunkType::InitAck; });
-  lone_chunks_.push_back({init->initiate_tag, make_init(ChunkType::InitAck, answer)});
+  lone(init->initiate_tag, make_init(ChunkType::InitAck, answer));
 }
 
 void Association::Impl::on_init_ack(TimePoint now, ByteView value) {
@@ -98,7 +98,7 @@ void Association::Impl::on_cookie_echo(TimePoint now, ByteView value) {
   if (now - cookie->made > settings_.cookie_life) {
     Bytes staleness(4);
     SpanWriter(staleness).u32(0);
-    lone_chunks_.push_back({cookie->peer.tag, make_error(error_cause::kStaleCookie, staleness)});
+    lone(cookie->peer.tag, make_error(error_cause::kStaleCookie, staleness));
     return;
   }
   // RFC 9260 5.2.4 B and D. What CookieEchoed knows of the same peer stays: it may have received data already.
@@ -117,8 +117,11 @@ void Association::Impl::adopt_peer(const PeerParameters& peer) {
   peer_extensions_ = peer.extensions;
   outgoing_streams_ = std::min(settings_.streams, peer.inbound_streams);
   expected_request_ = peer.initial_tsn;
+  std::erase_if(resets_wanted_,
+                [this](StreamId each) { return static_cast<std::uint16_t>(each) >= outgoing_streams_; });
   interleaving_ = settings_.offer_interleaving && peer.extensions.interleaving;
   queue_.set_interleaving(interleaving_);
+  queue_.set_unfinished_limit(peer.a_rwnd / 2);
   received_.emplace(peer.initial_tsn);
   reassembly_.emplace(pool_, settings_.receive_window, settings_.max_message);
   reassembly_->set_interleaving(interleaving_);

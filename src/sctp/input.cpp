@@ -24,18 +24,27 @@ void Association::Impl::handle_packet(TimePoint now, ByteView packet) {
   if (reader) chunk = reader->next();
   const bool is_ours = chunk && reader->header().destination_port == settings_.local_port &&
                        reader->header().source_port == settings_.remote_port && accepts_tag(reader->header(), *chunk);
+  if (is_ours && finished_ && chunk->type == ChunkType::ShutdownAck && shutdown_ != ShutdownStep::None) {
+    // RFC 9260 8.4: our SHUTDOWN COMPLETE was lost.
+    ++counters_.packets_received;
+    return lone(peer_tag_, make_chunk(ChunkType::ShutdownComplete, 0));
+  }
   if (!is_ours || finished_) {
     ++counters_.packets_dropped;
     return;
   }
   ++counters_.packets_received;
-  const int before = packets_unacknowledged_;
+  packet_wants_sack_ = SackNeed::None;
+  const std::size_t events_before = events_.size();
   for (; chunk; chunk = reader->next()) {
-    if (!handle_chunk(now, *chunk) || finished_) return;
+    if (!handle_chunk(now, *chunk) || finished_) break;
   }
+  if (finished_) return;
   if (reader->malformed()) ++counters_.packets_dropped;
-  // However many chunks it had, one packet counts once (RFC 9260 6.2).
-  packets_unacknowledged_ = std::min(packets_unacknowledged_, before + 1);
+  for (std::size_t i = events_before; i < events_.size(); ++i) {
+    if (const auto* received = std::get_if<MessageReceived>(&events_[i])) undelivered_ += received->message.size();
+  }
+  schedule_sack(now);
 }
 
 bool Association::Impl::handle_chunk(TimePoint now, const ChunkView& chunk) {
@@ -65,7 +74,7 @@ bool Association::Impl::handle_chunk(TimePoint now, const ChunkView& chunk) {
   switch (chunk.type) {
     case ChunkType::Data:
     case ChunkType::IData:
-      on_data(now, chunk);
+      on_data(chunk);
       return true;
     case ChunkType::Sack:
       on_sack(now, chunk.value);
@@ -80,11 +89,11 @@ bool Association::Impl::handle_chunk(TimePoint now, const ChunkView& chunk) {
       on_error(now, chunk.value);
       return true;
     case ChunkType::ReConfig:
-      on_reconfig(chunk.value);
+      on_reconfig(now, chunk.value);
       return true;
     case ChunkType::ForwardTsn:
     case ChunkType::IForwardTsn:
-      on_forward_tsn(now, chunk);
+      on_forward_tsn(chunk);
       return true;
     case ChunkType::Shutdown:
       on_shutdown(now, chunk.value);
@@ -114,7 +123,7 @@ bool Association::Impl::handle_unknown(const ChunkView& chunk) {
   return (type & kSkip) != 0;
 }
 
-void Association::Impl::on_data(TimePoint now, const ChunkView& chunk) {
+void Association::Impl::on_data(const ChunkView& chunk) {
   const std::optional<DataChunk> data = parse_data(chunk);
   // RFC 8260 2.2.1: once I-DATA is agreed on DATA is an error, and the other way round.
   if (!data || chunk.type != data_type()) {
@@ -127,9 +136,7 @@ void Association::Impl::on_data(TimePoint now, const ChunkView& chunk) {
   const Tsn tsn = received_->unwrap(data->tsn);
   const ReceivedTsns::Arrival arrival = received_->look_at(tsn);
   if (arrival == ReceivedTsns::Arrival::Duplicate) ++counters_.duplicates_received;
-  // What would have to wait finds no room in a full window; what fills the first hole makes room.
-  const bool no_room = !reassembly_->has_room() && tsn != received_->cumulative() + 1;
-  if (arrival != ReceivedTsns::Arrival::New || no_room) return request_sack(now, true);
+  if (arrival != ReceivedTsns::Arrival::New || !has_room_for(tsn)) return want_sack(SackNeed::Now);
 
   received_->add(tsn);
   if (static_cast<std::uint16_t>(data->stream) < settings_.streams) {
@@ -142,20 +149,38 @@ void Association::Impl::on_data(TimePoint now, const ChunkView& chunk) {
     control(make_error(error_cause::kInvalidStream, stream));
   }
   perform_deferred_reset();
-  request_sack(now, data->immediate || received_->has_gaps() || shutdown_ == ShutdownStep::Sent);
+  const bool at_once = data->immediate || received_->has_gaps() || shutdown_ == ShutdownStep::Sent;
+  want_sack(at_once ? SackNeed::Now : SackNeed::Delayed);
 }
 
-/// RFC 9260 6.2: at least every second packet is acknowledged, and one alone within the delay.
-void Association::Impl::request_sack(TimePoint now, bool at_once) {
+void Association::Impl::want_sack(SackNeed need) { packet_wants_sack_ = std::max(packet_wants_sack_, need); }
+
+/// RFC 9260 6.2: at least every second packet is acknowledged, and one alone within the delay. However many chunks it
+/// had, a packet counts once.
+void Association::Impl::schedule_sack(TimePoint now) {
   constexpr int kPacketsForSack = 2;
+  if (packet_wants_sack_ == SackNeed::None) return;
   ++packets_unacknowledged_;
-  if (at_once || packets_unacknowledged_ >= kPacketsForSack) {
+  if (packet_wants_sack_ == SackNeed::Now || packets_unacknowledged_ >= kPacketsForSack) {
     sack_need_ = SackNeed::Now;
     stop(Timer::DelayedSack);
   } else if (sack_need_ == SackNeed::None) {
     sack_need_ = SackNeed::Delayed;
     start(Timer::DelayedSack, now + settings_.delayed_sack);
   }
+}
+
+/// What has not been taken and what waits for its other parts is the peer's to wait for.
+std::size_t Association::Impl::receive_window() const {
+  const std::size_t used = reassembly_->held() + undelivered_;
+  return settings_.receive_window - std::min(settings_.receive_window, used);
+}
+
+/// In a full window there is no room for what would have to wait. What fills the first hole makes room, unless it is
+/// our reader that has to.
+bool Association::Impl::has_room_for(Tsn tsn) const {
+  const bool has_room = receive_window() > 0 && reassembly_->has_room();
+  return has_room || (undelivered_ == 0 && tsn == received_->cumulative() + 1);
 }
 
 void Association::Impl::on_sack(TimePoint now, ByteView value) {
@@ -168,8 +193,9 @@ void Association::Impl::on_sack(TimePoint now, ByteView value) {
   const Acknowledgement result = outstanding_->acknowledge(now, sack_);
   if (result.stale) return;
   peer_window_ = sack_.a_rwnd;
-  // A closed window whose probes are answered is a slow reader, not a dead one (RFC 9260 6.1 A).
-  if (result.bytes > 0 || peer_window_ == 0) unanswered_ = 0;
+  // A closed window whose probes are answered is a slow reader, not a dead one (RFC 9260 6.1 A), and an answer to
+  // FORWARD TSN acknowledges no bytes.
+  if (result.bytes > 0 || result.advanced || peer_window_ < settings_.max_packet) unanswered_ = 0;
   on_acknowledgement(now, result, flight_before);
 }
 
@@ -186,7 +212,7 @@ void Association::Impl::on_acknowledgement(TimePoint now, const Acknowledgement&
     recovery_exit_ = outstanding_->next_tsn() - 1;
     fast_retransmit_due_ = true;
   }
-  outstanding_->abandon_expired(now);
+  abandon_expired(now);
   forward_tsn_due_ = forward_tsn_due_ || (outstanding_->has_skipped() && (result.advanced || result.found_loss));
   if (outstanding_->bytes_in_flight() == 0 && !outstanding_->has_skipped()) {
     stop(Timer::T3Retransmission);
@@ -196,7 +222,13 @@ void Association::Impl::on_acknowledgement(TimePoint now, const Acknowledgement&
   advance_shutdown(now);
 }
 
-void Association::Impl::on_forward_tsn(TimePoint now, const ChunkView& chunk) {
+void Association::Impl::abandon_expired(TimePoint now) {
+  // A peer without RFC 3758 can't be told to skip anything.
+  if (peer_extensions_.partial_reliability) outstanding_->abandon_expired(now);
+  counters_.messages_abandoned = queue_.abandoned();
+}
+
+void Association::Impl::on_forward_tsn(const ChunkView& chunk) {
   std::optional<ForwardTsnChunk> forward = parse_forward_tsn(chunk);
   const ChunkType agreed = interleaving_ ? ChunkType::IForwardTsn : ChunkType::ForwardTsn;
   if (!forward || chunk.type != agreed) {
@@ -216,7 +248,7 @@ void Association::Impl::on_forward_tsn(TimePoint now, const ChunkView& chunk) {
     }
     perform_deferred_reset();
   }
-  request_sack(now, true);
+  want_sack(SackNeed::Now);
 }
 
 void Association::Impl::on_heartbeat_ack(TimePoint now, ByteView value) {
@@ -225,11 +257,10 @@ void Association::Impl::on_heartbeat_ack(TimePoint now, ByteView value) {
   const std::uint16_t type = reader.u16();
   reader.skip(2);
   const std::uint64_t nonce = reader.u64();
-  const std::uint64_t sent = reader.u64();
   if (!reader.ok() || type != kHeartbeatInfo || heartbeat_nonce_ == 0 || nonce != heartbeat_nonce_) return;
   heartbeat_nonce_ = 0;
   unanswered_ = 0;
-  round_trip_.on_sample(now - TimePoint(Duration(static_cast<std::int64_t>(sent))));
+  round_trip_.on_sample(now - heartbeat_sent_);
 }
 
 void Association::Impl::on_error(TimePoint now, ByteView value) {
@@ -237,6 +268,8 @@ void Association::Impl::on_error(TimePoint now, ByteView value) {
   const std::uint16_t cause = reader.u16();
   // RFC 9260 5.2.6: the cookie was too old; a new one is one INIT away.
   if (reader.ok() && cause == error_cause::kStaleCookie && state_ == State::CookieEchoed) {
+    constexpr int kMostStaleCookies = 3;
+    if (++stale_cookies_ > kMostStaleCookies) return finish(CloseReason::Lost, "every cookie was stale on arrival");
     stop(Timer::T1Cookie);
     cookie_echo_due_ = false;
     state_ = State::CookieWait;

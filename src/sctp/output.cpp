@@ -21,9 +21,7 @@ std::expected<void, SendError> Association::Impl::send(TimePoint now, StreamId s
   if (message.empty()) return std::unexpected(SendError::Empty);
   const bool over_peer_limit = peer_max_message_ != 0 && message.size() > peer_max_message_;
   if (over_peer_limit || message.size() > settings_.max_message) return std::unexpected(SendError::TooLarge);
-  if (static_cast<std::uint16_t>(stream) >= outgoing_streams_ || is_resetting(stream)) {
-    return std::unexpected(SendError::NoSuchStream);
-  }
+  if (!is_usable(stream)) return std::unexpected(SendError::NoSuchStream);
   // A message as large as the limit itself still goes when nothing is queued.
   const bool has_room = queue_.buffered() == 0 || queue_.buffered() + message.size() <= settings_.send_limit;
   if (!has_room) return std::unexpected(SendError::WouldBlock);
@@ -42,7 +40,14 @@ std::expected<void, SendError> Association::Impl::send(TimePoint now, StreamId s
 }
 
 void Association::Impl::control(Bytes chunk) {
-  if (control_.size() < kMaxControl) control_.push_back(std::move(chunk));
+  // What fits into no packet (the answer to a longer one of the peer's) would stand in the way of all others.
+  const bool fits = kPacketHeaderSize + padded(chunk.size()) <= settings_.max_packet;
+  if (fits && control_.size() < kMaxControl) control_.push_back(std::move(chunk));
+}
+
+void Association::Impl::lone(std::uint32_t tag, Bytes chunk) {
+  constexpr std::size_t kMaxLone = 16;
+  if (lone_chunks_.size() < kMaxLone) lone_chunks_.push_back({tag, std::move(chunk)});
 }
 
 bool Association::Impl::may_send_data() const {
@@ -60,12 +65,13 @@ std::size_t Association::Impl::poll_transmit(TimePoint now, MutableByteView out)
   send_reset_when_due(now);
   write_packet_header(writer, {settings_.local_port, settings_.remote_port, peer_tag_});
   write_control(writer);
+  // An acknowledgement that waits goes along with data, and before it (RFC 9260 6.10).
+  const bool data_goes = may_send_data() && (outstanding_->first_lost() || (!queue_.empty() && sendable(1) > 0));
+  if (sack_need_ == SackNeed::Now || (sack_need_ == SackNeed::Delayed && data_goes)) write_sack(writer);
   if (may_send_data()) {
-    if (sack_need_ == SackNeed::Now) write_sack(writer);
     write_lost(now, writer);
     write_new_data(now, writer);
-  } else if (sack_need_ == SackNeed::Now) {
-    write_sack(writer);
+    counters_.messages_abandoned = queue_.abandoned();
   }
   if (writer.size() == kPacketHeaderSize) return 0;
   seal_packet(out.first(writer.size()));
@@ -89,8 +95,10 @@ void Association::Impl::write_control(SpanWriter& out) {
     control_.pop_front();
   }
   if (forward_tsn_due_ && outstanding_->has_skipped()) {
+    constexpr std::size_t kFixed = kPacketHeaderSize + kChunkHeaderSize + 4;
     const ChunkType type = interleaving_ ? ChunkType::IForwardTsn : ChunkType::ForwardTsn;
-    const Bytes chunk = make_forward_tsn(type, outstanding_->skipped(interleaving_));
+    const std::size_t most_streams = (settings_.max_packet - kFixed) / (interleaving_ ? 8 : 4);
+    const Bytes chunk = make_forward_tsn(type, outstanding_->skipped(interleaving_, most_streams));
     if (padded(chunk.size()) <= out.remaining()) {
       write_chunk(out, chunk);
       forward_tsn_due_ = false;
@@ -107,12 +115,12 @@ void Association::Impl::write_sack(SpanWriter& out) {
   const std::size_t entries = (budget - kFixed) / kEntry;
   const std::size_t gaps = std::min(received_->ranges().size(), entries);
   const std::size_t duplicates = std::min(received_->duplicates().size(), entries - gaps);
-  const std::size_t window = settings_.receive_window - std::min(settings_.receive_window, reassembly_->held());
+  announced_window_ = receive_window();
   out.u8(static_cast<std::uint8_t>(ChunkType::Sack));
   out.u8(0);
   out.u16(static_cast<std::uint16_t>(kFixed + kEntry * (gaps + duplicates)));
   out.u32(static_cast<std::uint32_t>(received_->cumulative()));
-  out.u32(static_cast<std::uint32_t>(window));
+  out.u32(static_cast<std::uint32_t>(announced_window_));
   out.u16(static_cast<std::uint16_t>(gaps));
   out.u16(static_cast<std::uint16_t>(duplicates));
   for (std::size_t i = 0; i < gaps; ++i) {
@@ -156,21 +164,20 @@ void Association::Impl::write_lost(TimePoint now, SpanWriter& out) {
   fast_retransmit_due_ = false;
 }
 
+std::size_t Association::Impl::sendable(std::size_t room) const {
+  const std::size_t flight = outstanding_->bytes_in_flight();
+  if (flight >= congestion_.window()) return 0;
+  // RFC 9260 6.1 A: with the peer's window closed one chunk at a time probes it.
+  if (flight == 0 && peer_window_ < kLeastFragment) return room;
+  return std::min(room, peer_window_ - std::min(peer_window_, flight));
+}
+
 void Association::Impl::write_new_data(TimePoint now, SpanWriter& out) {
   // What was lost comes first: new data would only widen the gap.
-  while (!queue_.empty() && !outstanding_->first_lost()) {
-    const std::size_t flight = outstanding_->bytes_in_flight();
-    if (flight == 0 && outstanding_->empty()) congestion_.on_idle(now - last_data_sent_, round_trip_.rto());
-    // RFC 9260 6.1 A: with the peer's window closed one chunk at a time probes it.
-    const bool probes = flight == 0 && peer_window_ < kLeastFragment;
-    const std::size_t window_left = peer_window_ - std::min(peer_window_, flight);
-    if (flight >= congestion_.window() || (window_left == 0 && !probes)) return;
-    // An acknowledgement that waits goes along with the data.
-    if (sack_need_ == SackNeed::Delayed) write_sack(out);
-    if (out.remaining() <= data_header_size()) return;
+  while (!queue_.empty() && !outstanding_->first_lost() && out.remaining() > data_header_size()) {
+    if (outstanding_->empty()) congestion_.on_idle(now - last_data_sent_, round_trip_.rto());
     const std::size_t room = (out.remaining() - data_header_size()) & ~std::size_t{3};
-    const std::size_t allowed = probes ? room : std::min(room, window_left);
-    const std::optional<Fragment> fragment = queue_.next(now, allowed, kLeastFragment);
+    const std::optional<Fragment> fragment = queue_.next(now, sendable(room), kLeastFragment);
     if (!fragment) return;
     const Tsn tsn = outstanding_->add(now, *fragment);
     counters_.payload_bytes_sent += fragment->length;

@@ -8,13 +8,19 @@
 namespace isotube::sctp {
 namespace {
 
-/// RFC 9260 7.2.4: the third miss is the sign of loss.
+/// RFC 9260 7.2.4: the third miss is the sign of loss. A peer that takes packets in batches acknowledges many with one
+/// SACK: then, as RFC 6675 4 has it, more than two packets' bytes that came later are.
 constexpr std::uint8_t kMissesForLoss = 3;
+constexpr std::size_t kPacketsForLoss = 2;
 
 }  // namespace
 
-Outstanding::Outstanding(std::uint32_t initial_tsn, SendQueue& queue)
-    : queue_(queue), cumulative_(first_tsn(initial_tsn) - 1), advanced_(cumulative_), sample_from_(cumulative_ + 1) {}
+Outstanding::Outstanding(std::uint32_t initial_tsn, std::size_t max_packet, SendQueue& queue)
+    : queue_(queue),
+      max_packet_(max_packet),
+      cumulative_(first_tsn(initial_tsn) - 1),
+      advanced_(cumulative_),
+      sample_from_(cumulative_ + 1) {}
 
 Tsn Outstanding::add(TimePoint now, const Fragment& fragment) {
   const Tsn tsn = next_tsn();
@@ -32,6 +38,7 @@ void Outstanding::retransmit(TimePoint now, Tsn tsn) {
   ISOTUBE_ASSERT(chunk.state == SentChunk::State::Lost);
   chunk.state = SentChunk::State::InFlight;
   chunk.misses = 0;
+  chunk.missed_bytes = 0;
   chunk.later_from = next_tsn();
   chunk.sent_at = now;
   ++chunk.retransmissions;
@@ -98,7 +105,8 @@ void Outstanding::apply_gaps(TimePoint now, const SackChunk& sack, Acknowledgeme
   new_ranges_.clear();
   for (const GapBlock& gap : sack.gaps) new_ranges_.push_back({cumulative_ + gap.start, cumulative_ + gap.end});
   renege(new_ranges_);
-  Tsn highest_new = 0;
+  newly_acknowledged_.clear();
+  const std::size_t bytes_before = result.bytes;
   auto known = known_ranges_.begin();
   for (const Range& range : new_ranges_) {
     for (Tsn tsn = range.first; tsn <= range.last; ++tsn) {
@@ -109,41 +117,49 @@ void Outstanding::apply_gaps(TimePoint now, const SackChunk& sack, Acknowledgeme
       }
       const std::size_t before = result.bytes;
       mark_acknowledged(now, tsn, result);
-      if (result.bytes != before) highest_new = tsn;
+      if (result.bytes != before) newly_acknowledged_.push_back({tsn, result.bytes - bytes_before});
     }
   }
   known_ranges_.swap(new_ranges_);
-  if (highest_new != 0) count_misses(highest_new, result);
+  if (!newly_acknowledged_.empty()) count_misses(result);
 }
 
 /// RFC 9260 6.2.1 D iii: what was acknowledged by a gap block and no longer is, the peer has thrown away.
 void Outstanding::renege(const std::vector<Range>& ranges) {
   auto range = ranges.begin();
-  for (Range& known : known_ranges_) {
-    known.first = std::max(known.first, cumulative_ + 1);
-    if (known.last < known.first) continue;
-    while (range != ranges.end() && range->last < known.first) ++range;
-    const bool still_covered = range != ranges.end() && range->first <= known.first && range->last >= known.last;
-    if (still_covered) continue;
-    for (Tsn tsn = known.first; tsn <= known.last; ++tsn) {
-      SentChunk& chunk = at(tsn);
-      const bool covered =
-          std::ranges::any_of(ranges, [tsn](const Range& each) { return each.first <= tsn && tsn <= each.last; });
-      if (covered || chunk.state != SentChunk::State::Acknowledged) continue;
-      chunk.state = SentChunk::State::Lost;
-      lost_.insert(tsn);
+  for (const Range& known : known_ranges_) {
+    Tsn tsn = std::max(known.first, cumulative_ + 1);
+    while (tsn <= known.last) {
+      while (range != ranges.end() && range->last < tsn) ++range;
+      const Tsn covered_from = range == ranges.end() ? known.last + 1 : range->first;
+      for (; tsn <= known.last && tsn < covered_from; ++tsn) take_back(tsn);
+      if (range != ranges.end() && tsn <= known.last) tsn = range->last + 1;
     }
   }
-  std::erase_if(known_ranges_, [](const Range& known) { return known.last < known.first; });
 }
 
-void Outstanding::count_misses(Tsn highest_newly_acknowledged, Acknowledgement& result) {
+void Outstanding::take_back(Tsn tsn) {
+  SentChunk& chunk = at(tsn);
+  if (chunk.state != SentChunk::State::Acknowledged) return;
+  chunk.state = SentChunk::State::Lost;
+  lost_.insert(tsn);
+}
+
+std::size_t Outstanding::newly_acknowledged_from(Tsn tsn) const {
+  const auto first = std::ranges::lower_bound(newly_acknowledged_, tsn, {}, &NewlyAcknowledged::tsn);
+  const std::size_t before = first == newly_acknowledged_.begin() ? 0 : std::prev(first)->bytes_up_to;
+  return newly_acknowledged_.back().bytes_up_to - before;
+}
+
+void Outstanding::count_misses(Acknowledgement& result) {
+  const Tsn highest = newly_acknowledged_.back().tsn;
   Tsn hole = cumulative_ + 1;
   for (const Range& range : known_ranges_) {
-    for (; hole < range.first && hole < highest_newly_acknowledged; ++hole) {
+    for (; hole < range.first && hole < highest; ++hole) {
       SentChunk& chunk = at(hole);
-      if (chunk.state != SentChunk::State::InFlight || highest_newly_acknowledged < chunk.later_from) continue;
-      if (++chunk.misses < kMissesForLoss) continue;
+      if (chunk.state != SentChunk::State::InFlight || highest < chunk.later_from) continue;
+      chunk.missed_bytes += newly_acknowledged_from(chunk.later_from);
+      if (++chunk.misses < kMissesForLoss && chunk.missed_bytes <= kPacketsForLoss * max_packet_) continue;
       mark_lost(hole);
       result.found_loss = true;
     }
@@ -184,10 +200,17 @@ void Outstanding::abandon_expired(TimePoint now) {
 /// All chunks of its message go, whatever their state: the receiver can't use some without the others.
 void Outstanding::abandon(Tsn tsn) {
   const MessageId id = chunk(tsn).fragment.message;
-  const OutgoingMessage& message = queue_.message(id);
+  OutgoingMessage& message = queue_.message(id);
   const Tsn from = std::max(message.first_tsn, cumulative_ + 1);
   const Tsn to = message.last_tsn;
+  const bool is_cut = message.cut == message.payload.size();
   queue_.abandon(id);
+  if (!is_cut) {
+    // The peer may have all that was sent of the message, and a FORWARD TSN up to there would say nothing to it while
+    // it waits for the rest: one TSN more, never sent, stands for the rest.
+    message.last_tsn = next_tsn();
+    chunks_.push_back({.fragment = {.message = id}, .state = SentChunk::State::Abandoned});
+  }
   for (Tsn each = from; each <= to; ++each) {
     SentChunk& sent = at(each);
     if (sent.fragment.message != id) continue;
@@ -208,16 +231,21 @@ void Outstanding::update_advanced() {
   while (advanced_ > cumulative_ && chunk(advanced_).state == SentChunk::State::Acknowledged) --advanced_;
 }
 
-ForwardTsnChunk Outstanding::skipped(bool interleaving) const {
+ForwardTsnChunk Outstanding::skipped(bool interleaving, std::size_t most_streams) const {
   ForwardTsnChunk forward;
-  forward.new_cumulative_tsn = static_cast<std::uint32_t>(advanced_);
   // The highest number of each stream; unordered DATA has none (RFC 3758 3.2), unordered I-DATA has (RFC 8260 2.3.1).
   std::map<std::pair<StreamId, bool>, std::uint32_t> highest;
   for (Tsn tsn = cumulative_ + 1; tsn <= advanced_; ++tsn) {
     const SentChunk& sent = chunk(tsn);
-    if (sent.state != SentChunk::State::Abandoned) continue;
-    const OutgoingMessage& message = queue_.message(sent.fragment.message);
-    if (message.ordered || interleaving) highest[{message.stream, !message.ordered}] = message.number;
+    if (sent.state == SentChunk::State::Abandoned) {
+      const OutgoingMessage& message = queue_.message(sent.fragment.message);
+      const std::pair lane{message.stream, !message.ordered};
+      if (message.ordered || interleaving) {
+        if (highest.size() >= most_streams && !highest.contains(lane)) break;
+        highest[lane] = message.number;
+      }
+    }
+    forward.new_cumulative_tsn = static_cast<std::uint32_t>(tsn);
   }
   for (const auto& [key, number] : highest) {
     forward.streams.push_back({.stream = key.first, .unordered = key.second, .message = number});

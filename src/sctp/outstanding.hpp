@@ -22,7 +22,8 @@ struct SentChunk {
 
   Fragment fragment;
   State state = State::InFlight;
-  std::uint8_t misses = 0;  ///< acknowledgements of later sent chunks that left this one out
+  std::uint8_t misses = 0;       ///< acknowledgements of later sent chunks that left this one out
+  std::size_t missed_bytes = 0;  ///< what those acknowledged
   std::uint32_t retransmissions = 0;
   /// Only chunks from here on were sent after this one's last transmission, and say something about it.
   Tsn later_from = 0;
@@ -41,7 +42,7 @@ struct Acknowledgement {
 /// Costs per SACK follow what it newly says: ranges known from the last SACK are not walked again.
 class Outstanding {
  public:
-  Outstanding(std::uint32_t initial_tsn, SendQueue& queue);
+  Outstanding(std::uint32_t initial_tsn, std::size_t max_packet, SendQueue& queue);
 
   /// Sends a fragment for the first time.
   Tsn add(TimePoint now, const Fragment& fragment);
@@ -64,9 +65,10 @@ class Outstanding {
   [[nodiscard]] Tsn cumulative() const { return cumulative_; }
   [[nodiscard]] Tsn next_tsn() const { return cumulative_ + 1 + chunks_.size(); }
 
-  /// RFC 3758 3.5 C: how far the peer may move on without what was given up, and what it skips on the way.
+  /// RFC 3758 3.5 C: how far the peer may move on without what was given up, and what it skips on the way. Of more than
+  /// `most_streams` streams only a first part: a chunk has to fit into a packet.
   [[nodiscard]] bool has_skipped() const { return advanced_ > cumulative_; }
-  [[nodiscard]] ForwardTsnChunk skipped(bool interleaving) const;
+  [[nodiscard]] ForwardTsnChunk skipped(bool interleaving, std::size_t most_streams) const;
 
  private:
   struct Range {
@@ -79,12 +81,22 @@ class Outstanding {
   void apply_gaps(TimePoint now, const SackChunk& sack, Acknowledgement& result);
   void mark_acknowledged(TimePoint now, Tsn tsn, Acknowledgement& result);
   void renege(const std::vector<Range>& ranges);
-  void count_misses(Tsn highest_newly_acknowledged, Acknowledgement& result);
+  void take_back(Tsn tsn);
+  void count_misses(Acknowledgement& result);
+  /// Of the newly acknowledged chunks, what those from `tsn` on hold.
+  [[nodiscard]] std::size_t newly_acknowledged_from(Tsn tsn) const;
   void mark_lost(Tsn tsn);
   void abandon(Tsn tsn);
   void update_advanced();
 
+  /// A chunk that a gap block acknowledged just now, and the bytes of it and all such chunks before it.
+  struct NewlyAcknowledged {
+    Tsn tsn = 0;
+    std::size_t bytes_up_to = 0;
+  };
+
   SendQueue& queue_;
+  std::size_t max_packet_;
   Tsn cumulative_;
   /// Index 0 is cumulative_ + 1.
   Ring<SentChunk> chunks_;
@@ -92,6 +104,7 @@ class Outstanding {
   /// What the last SACK's gap blocks said.
   std::vector<Range> known_ranges_;
   std::vector<Range> new_ranges_;
+  std::vector<NewlyAcknowledged> newly_acknowledged_;  ///< in order
   std::size_t bytes_in_flight_ = 0;
   Tsn advanced_;
   /// Karn, and once per round trip (RFC 9260 6.3.1 C4, C5): no sample from chunks before this one.

@@ -8,9 +8,6 @@
 namespace isotube::sctp {
 namespace {
 
-/// With interleaving an honest peer may have one unfinished message on each stream, more than the window in all; each
-/// gets on by the chunks that fill the hole at the cumulative TSN. Past this no honest peer comes.
-constexpr std::size_t kWindowsHeld = 4;
 /// What a message's buffer begins with when nothing is known of its stream.
 constexpr std::size_t kFirstBuffer = 4096;
 
@@ -33,7 +30,7 @@ Reassembly::Key Reassembly::key_of(const Lane& lane, Tsn tsn, const DataChunk& c
 }
 
 Reassembly::Outcome Reassembly::add(Tsn tsn, const DataChunk& chunk, std::deque<Event>& delivered) {
-  if (held_ + chunk.payload.size() > kWindowsHeld * window_) return std::unexpected(ReassemblyError::WindowExceeded);
+  if (pinned_ > kWindowsPinned * window_) return std::unexpected(ReassemblyError::WindowExceeded);
   const LaneId id{chunk.stream, chunk.unordered};
   Lane& lane = lanes_[id];
   const Key key = key_of(lane, tsn, chunk);
@@ -47,6 +44,7 @@ Reassembly::Outcome Reassembly::add(Tsn tsn, const DataChunk& chunk, std::deque<
   if (!inserted) return {};
   piece->second = {pool_.copy_of(chunk.payload), chunk.ppid, chunk.begin, chunk.end};
   held_ += chunk.payload.size();
+  pinned_ += pinned_by(piece->second);
   return chunk.unordered ? deliver_around(id, lane, piece, delivered) : Outcome();
 }
 
@@ -70,9 +68,13 @@ Reassembly::Outcome Reassembly::append(Lane& lane, ByteView payload) {
   const std::size_t size = growing.payload.size() + payload.size();
   if (size > max_message_) return std::unexpected(ReassemblyError::MessageTooLarge);
   if (growing.payload.tailroom() < payload.size()) {
-    const std::size_t first = growing.payload.empty() ? std::max(lane.usual_size, kFirstBuffer) : 0;
-    Buffer larger = pool_.acquire(0, std::max({size, 2 * growing.payload.size(), std::min(first, max_message_)}));
+    // A guess is made only while it is cheap: many messages that only begin must not pin what whole ones need.
+    const bool guesses = growing.payload.empty() && pinned_ + lane.usual_size <= window_;
+    const std::size_t guess = guesses ? lane.usual_size : 2 * growing.payload.size();
+    Buffer larger = pool_.acquire(0, std::max({size, guess, std::min(kFirstBuffer, max_message_)}));
     larger.append(growing.payload.view());
+    pinned_ += larger.capacity();
+    pinned_ -= growing.payload.capacity();
     growing.payload = std::move(larger);
   }
   growing.payload.append(payload);
@@ -84,6 +86,7 @@ Reassembly::Outcome Reassembly::append(Lane& lane, ByteView payload) {
 void Reassembly::finish(const LaneId& id, Lane& lane, std::deque<Event>& delivered) {
   Growing whole = *std::exchange(lane.growing, std::nullopt);
   held_ -= whole.payload.size();
+  pinned_ -= whole.payload.capacity();
   // A small message in a large buffer would pin what it does not use.
   lane.usual_size = whole.payload.size();
   lane.next_message = std::max(lane.next_message, whole.next.message + 1);
@@ -192,11 +195,13 @@ void Reassembly::reset(const std::vector<StreamId>& streams) {
 
 void Reassembly::drop_growing(Lane& lane) {
   held_ -= lane.growing->payload.size();
+  pinned_ -= lane.growing->payload.capacity();
   lane.growing.reset();
 }
 
 Reassembly::Pieces::iterator Reassembly::drop(Lane& lane, Pieces::iterator piece) {
   held_ -= piece->second.payload.size();
+  pinned_ -= pinned_by(piece->second);
   return lane.pieces.erase(piece);
 }
 

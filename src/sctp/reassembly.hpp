@@ -39,8 +39,8 @@ class Reassembly {
 
   /// Bytes of fragments held, which a_rwnd is reduced by.
   [[nodiscard]] std::size_t held() const { return held_; }
-  /// Whether a chunk that fills no hole may still be kept.
-  [[nodiscard]] bool has_room() const { return held_ < window_; }
+  /// Whether a chunk that fills no hole may still be kept: small ones pin more memory than their bytes say.
+  [[nodiscard]] bool has_room() const { return held_ < window_ && pinned_ < kWindowsPinned / 2 * window_; }
 
  private:
   /// A message's number (SSN, MID, or 0 where unordered DATA has none), and the fragment's in it (TSN or FSN).
@@ -92,6 +92,15 @@ class Reassembly {
   void skip_unordered_data(Tsn cumulative);
   void drop_growing(Lane& lane);
   Pieces::iterator drop(Lane& lane, Pieces::iterator piece);
+  /// Memory that a piece costs, its place in the map included.
+  [[nodiscard]] static std::size_t pinned_by(const Piece& piece) {
+    constexpr std::size_t kPlace = 128;
+    return piece.payload.capacity() + kPlace;
+  }
+
+  /// With interleaving an honest peer may have one unfinished message on each stream, more than the window in all; each
+  /// gets on by the chunks that fill the hole at the cumulative TSN. Past this no honest peer comes.
+  static constexpr std::size_t kWindowsPinned = 4;
 
   BufferPool& pool_;
   std::size_t window_;
@@ -99,6 +108,7 @@ class Reassembly {
   bool interleaving_ = false;
   std::map<LaneId, Lane> lanes_;
   std::size_t held_ = 0;
+  std::size_t pinned_ = 0;
 };
 
 }  // namespace isotube::sctp

@@ -35,15 +35,24 @@ void SendQueue::end_turn() {
   }
 }
 
-bool SendQueue::begin_message(TimePoint now, Stream& stream) {
-  // RFC 3758 3.5 A: a message whose time is over before it was sent is dropped without a trace on the wire.
+/// RFC 3758 3.5 A: a message whose time is over before it was sent is dropped without a trace on the wire.
+void SendQueue::drop_expired(TimePoint now, Stream& stream) {
   while (!stream.waiting.empty() && stream.waiting.front().expires <= now) {
-    OutgoingMessage expired = std::move(stream.waiting.front());
+    const OutgoingMessage expired = std::move(stream.waiting.front());
     stream.waiting.pop_front();
     ++abandoned_;
     release(stream, expired.stream, expired.unacknowledged);
   }
-  if (stream.waiting.empty()) return false;
+}
+
+bool SendQueue::may_begin(const OutgoingMessage& message) const {
+  /// So small a message is over as soon as it is begun.
+  constexpr std::size_t kSmall = 1024;
+  const std::size_t size = message.payload.size();
+  return !interleaving_ || unfinished_ == 0 || size <= kSmall || unfinished_ + size <= unfinished_limit_;
+}
+
+void SendQueue::begin_message(Stream& stream) {
   OutgoingMessage message = std::move(stream.waiting.front());
   stream.waiting.pop_front();
   if (message.ordered) {
@@ -51,17 +60,36 @@ bool SendQueue::begin_message(TimePoint now, Stream& stream) {
   } else if (interleaving_) {
     message.number = stream.next_unordered++;
   }
+  unfinished_ += message.payload.size();
   stream.current = first_cut_ + cut_messages_.size();
   cut_messages_.push_back(std::move(message));
-  return true;
+}
+
+void SendQueue::finish_message(Stream& stream, std::size_t size) {
+  stream.current.reset();
+  unfinished_ -= size;
+  // One that may not begin after all is gated again at its turn.
+  if (!gated_.empty() && may_begin(streams_.at(gated_.front()).waiting.front())) {
+    turns_.push_back(gated_.front());
+    gated_.pop_front();
+  }
 }
 
 std::optional<Fragment> SendQueue::next(TimePoint now, std::size_t room, std::size_t least) {
   while (!turns_.empty()) {
     Stream& stream = streams_.at(turns_.front());
-    if (!stream.current && !begin_message(now, stream)) {
-      end_turn();
-      continue;
+    if (!stream.current) {
+      drop_expired(now, stream);
+      if (stream.waiting.empty()) {
+        end_turn();
+        continue;
+      }
+      if (!may_begin(stream.waiting.front())) {
+        gated_.push_back(turns_.front());
+        turns_.pop_front();
+        continue;
+      }
+      begin_message(stream);
     }
     const MessageId id = *stream.current;
     OutgoingMessage& whole = message(id);
@@ -75,7 +103,7 @@ std::optional<Fragment> SendQueue::next(TimePoint now, std::size_t room, std::si
                       .end = remaining <= room};
     whole.cut += fragment.length;
     ++whole.fragments;
-    if (fragment.end) stream.current.reset();
+    if (fragment.end) finish_message(stream, whole.payload.size());
     if (fragment.end || interleaving_) end_turn();
     return fragment;
   }
@@ -98,7 +126,7 @@ void SendQueue::abandon(MessageId id) {
   ++abandoned_;
   Stream& stream = streams_.at(whole.stream);
   // If it was its stream's turn, next() finds the stream's following message, or that there is none.
-  if (stream.current == id) stream.current.reset();
+  if (stream.current == id) finish_message(stream, whole.payload.size());
   release(stream, whole.stream, std::exchange(whole.unacknowledged, 0));
   whole.payload = Buffer();
 }

@@ -51,7 +51,11 @@ class SendQueue {
   void push(OutgoingMessage message);
   /// With interleaving streams take turns by fragment, without it by message (RFC 8260).
   void set_interleaving(bool interleaving) { interleaving_ = interleaving; }
+  /// With interleaving, messages that are cut at the same time hold at most so many bytes in all: the peer keeps the
+  /// parts of unfinished messages in its receive window, and when they fill it none can be finished.
+  void set_unfinished_limit(std::size_t bytes) { unfinished_limit_ = bytes; }
 
+  /// Nothing waits to be cut. (A gated stream waits behind one that has its turn.)
   [[nodiscard]] bool empty() const { return turns_.empty(); }
   /// Cuts the next fragment, at most `room` bytes long. Nothing if there is no data, or if a message would be split
   /// for less than `least` bytes. Messages whose time is over are dropped on the way.
@@ -91,11 +95,19 @@ class SendQueue {
 
   void take_turn(StreamId id, Stream& stream);
   void end_turn();
-  bool begin_message(TimePoint now, Stream& stream);
+  void drop_expired(TimePoint now, Stream& stream);
+  [[nodiscard]] bool may_begin(const OutgoingMessage& message) const;
+  void begin_message(Stream& stream);
+  void finish_message(Stream& stream, std::size_t size);
   void release(Stream& stream, StreamId id, std::size_t bytes);
 
   std::map<StreamId, Stream> streams_;
   std::deque<StreamId> turns_;
+  /// Streams whose next message has to wait until one of those in the making is cut to its end. Not empty only while
+  /// there is one.
+  std::deque<StreamId> gated_;
+  std::size_t unfinished_ = 0;  ///< bytes of all messages in the making
+  std::size_t unfinished_limit_ = 0;
   Ring<OutgoingMessage> cut_messages_;
   MessageId first_cut_ = 0;
   std::deque<StreamId> low_;

@@ -4,6 +4,7 @@
 #include <array>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,17 @@
 namespace isotube::sctp {
 
 /// Every deadline of an association, by RFC 9260's names. Equal ones fire in this order.
-enum class Timer : std::uint8_t { T1Init, T1Cookie, T2Shutdown, T3Retransmission, DelayedSack, Reconfig, Heartbeat };
-inline constexpr std::size_t kTimers = 7;
+enum class Timer : std::uint8_t {
+  T1Init,
+  T1Cookie,
+  T2Shutdown,
+  T5ShutdownGuard,
+  T3Retransmission,
+  DelayedSack,
+  Reconfig,
+  Heartbeat
+};
+inline constexpr std::size_t kTimers = 8;
 
 /// Steps of ShuttingDown: Pending → Sent (ours went out), Pending → Received (the peer's came); both end in AckSent or
 /// with SHUTDOWN COMPLETE.
@@ -83,13 +93,18 @@ class Association::Impl {
   /// False: the rest of the packet is not looked at.
   bool handle_chunk(TimePoint now, const ChunkView& chunk);
   bool handle_unknown(const ChunkView& chunk);
-  void on_data(TimePoint now, const ChunkView& chunk);
+  void on_data(const ChunkView& chunk);
   void on_sack(TimePoint now, ByteView value);
   void on_acknowledgement(TimePoint now, const Acknowledgement& result, std::size_t flight_before);
-  void on_forward_tsn(TimePoint now, const ChunkView& chunk);
+  void on_forward_tsn(const ChunkView& chunk);
   void on_heartbeat_ack(TimePoint now, ByteView value);
   void on_error(TimePoint now, ByteView value);
-  void request_sack(TimePoint now, bool at_once);
+  void want_sack(SackNeed need);
+  void schedule_sack(TimePoint now);
+  std::size_t receive_window() const;
+  void announce_window();
+  bool has_room_for(Tsn tsn) const;
+  void abandon_expired(TimePoint now);
 
   // closing.cpp
   void advance_shutdown(TimePoint now);
@@ -106,17 +121,23 @@ class Association::Impl {
   void write_new_data(TimePoint now, SpanWriter& out);
   void write_chunk_of(SpanWriter& out, Tsn tsn);
   void control(Bytes chunk);
+  void lone(std::uint32_t tag, Bytes chunk);
   bool may_send_data() const;
+  /// How much of a new chunk's payload, at most `room`, the peer's window and the network take now.
+  std::size_t sendable(std::size_t room) const;
   std::size_t data_header_size() const { return interleaving_ ? kIDataHeaderSize : kDataHeaderSize; }
   ChunkType data_type() const { return interleaving_ ? ChunkType::IData : ChunkType::Data; }
 
   // stream_reset.cpp
-  void on_reconfig(ByteView value);
+  void on_reconfig(TimePoint now, ByteView value);
   void on_outgoing_reset(const OutgoingResetRequest& request);
-  void on_reconfig_response(const ReconfigResponse& response);
+  void on_reconfig_response(TimePoint now, const ReconfigResponse& response);
+  void on_reconfig_timer(TimePoint now);
   void perform_deferred_reset();
   void send_reset_when_due(TimePoint now);
   bool is_resetting(StreamId stream) const;
+  bool is_usable(StreamId stream) const;
+  void refuse(std::vector<StreamId> streams);
 
   // timers.cpp
   void on_timer(TimePoint now, Timer timer);
@@ -155,17 +176,25 @@ class Association::Impl {
   std::optional<ReceivedTsns> received_;
   std::optional<Reassembly> reassembly_;
   SackNeed sack_need_ = SackNeed::None;
+  SackNeed packet_wants_sack_ = SackNeed::None;  ///< what the chunks of the packet at hand ask for
   int packets_unacknowledged_ = 0;
+  std::size_t undelivered_ = 0;   ///< bytes of messages that wait to be taken
+  std::size_t announced_window_;  ///< the last a_rwnd that we sent
 
   std::vector<StreamId> resets_wanted_;
   std::optional<OutgoingResetRequest> reset_in_progress_;
+  std::uint32_t first_number_of_reset_ = 0;  ///< it may be asked for under several numbers
+  int peer_answered_in_progress_ = 0;
+  std::set<StreamId> refused_;
   std::uint32_t next_request_;
   std::uint32_t expected_request_ = 0;
   std::uint32_t last_result_ = reconfig_result::kNothingToDo;
   std::optional<OutgoingResetRequest> deferred_reset_;
 
   std::uint64_t heartbeat_nonce_ = 0;  ///< 0: none is unanswered
+  TimePoint heartbeat_sent_;
   int unanswered_ = 0;
+  int stale_cookies_ = 0;
 
   std::deque<LoneChunk> lone_chunks_;
   std::deque<Bytes> control_;

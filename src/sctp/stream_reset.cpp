@@ -16,17 +16,24 @@ bool Association::Impl::is_resetting(StreamId stream) const {
 void Association::Impl::reset_streams(std::span<const StreamId> streams) {
   if (finished_) return;
   for (const StreamId stream : streams) {
-    if (!is_resetting(stream)) resets_wanted_.push_back(stream);
+    if (is_usable(stream)) resets_wanted_.push_back(stream);
   }
+}
+
+bool Association::Impl::is_usable(StreamId stream) const {
+  const bool exists = static_cast<std::uint16_t>(stream) < outgoing_streams_;
+  return exists && !is_resetting(stream) && !refused_.contains(stream);
+}
+
+void Association::Impl::refuse(std::vector<StreamId> streams) {
+  refused_.insert(streams.begin(), streams.end());
+  events_.push_back(OutgoingResetRefused{std::move(streams)});
 }
 
 /// Asks for what is wanted and whose data has all been sent: the peer waits for the last TSN before it resets.
 void Association::Impl::send_reset_when_due(TimePoint now) {
   if (resets_wanted_.empty() || reset_in_progress_ || state_ != State::Established) return;
-  if (!peer_extensions_.stream_reset) {
-    events_.push_back(OutgoingResetRefused{std::exchange(resets_wanted_, {})});
-    return;
-  }
+  if (!peer_extensions_.stream_reset) return refuse(std::exchange(resets_wanted_, {}));
   OutgoingResetRequest request;
   for (const StreamId stream : resets_wanted_) {
     if (queue_.is_cut(stream)) request.streams.push_back(stream);
@@ -42,10 +49,12 @@ void Association::Impl::send_reset_when_due(TimePoint now) {
   request.last_tsn = static_cast<std::uint32_t>(outstanding_->next_tsn() - 1);
   control(make_outgoing_reset(request));
   reset_in_progress_ = std::move(request);
+  first_number_of_reset_ = reset_in_progress_->request;
+  peer_answered_in_progress_ = 0;
   start(Timer::Reconfig, now + round_trip_.rto());
 }
 
-void Association::Impl::on_reconfig(ByteView value) {
+void Association::Impl::on_reconfig(TimePoint now, ByteView value) {
   const auto parameters = parse_reconfig(value);
   if (!parameters) {
     ++counters_.packets_dropped;
@@ -55,7 +64,7 @@ void Association::Impl::on_reconfig(ByteView value) {
     if (const auto* request = std::get_if<OutgoingResetRequest>(&each)) {
       on_outgoing_reset(*request);
     } else if (const auto* response = std::get_if<ReconfigResponse>(&each)) {
-      on_reconfig_response(*response);
+      on_reconfig_response(now, *response);
     } else {
       // Data channels need nothing else (RFC 8831 6.7).
       const std::uint32_t number = std::get<OtherReconfigRequest>(each).request;
@@ -69,18 +78,31 @@ void Association::Impl::on_reconfig(ByteView value) {
 }
 
 void Association::Impl::on_outgoing_reset(const OutgoingResetRequest& request) {
-  // Its repeats are answered when it is done: a request that waits for data has not failed, and one answer for each
-  // request keeps the peer from asking twice.
-  if (deferred_reset_ && deferred_reset_->request == request.request) return;
-  if (request.request == expected_request_ - 1) {
-    return control(make_reconfig_response({request.request, last_result_}));
-  }
-  if (request.request != expected_request_ || deferred_reset_) {
-    return control(make_reconfig_response({request.request, reconfig_result::kBadSequenceNumber}));
-  }
+  const auto answer = [this, &request](std::uint32_t result) {
+    control(make_reconfig_response({request.request, result}));
+  };
+  if (request.request == expected_request_ - 1) return answer(last_result_);
+  if (request.request != expected_request_) return answer(reconfig_result::kBadSequenceNumber);
   ++expected_request_;
-  deferred_reset_ = request;
+  const auto exists = [this](StreamId stream) { return static_cast<std::uint16_t>(stream) < settings_.streams; };
+  if (!std::ranges::all_of(request.streams, exists)) {
+    last_result_ = reconfig_result::kDenied;
+    return answer(last_result_);
+  }
+  // Some peers ask again under a new number while the old request waits for data: then it is one request with the new
+  // number and the streams of both.
+  OutgoingResetRequest merged = request;
+  if (deferred_reset_ && !merged.streams.empty()) {
+    for (const StreamId stream : deferred_reset_->streams) {
+      if (std::ranges::find(merged.streams, stream) == merged.streams.end()) merged.streams.push_back(stream);
+    }
+    if (deferred_reset_->streams.empty()) merged.streams.clear();
+  }
+  deferred_reset_ = std::move(merged);
   perform_deferred_reset();
+  if (!deferred_reset_) return;
+  last_result_ = reconfig_result::kInProgress;
+  answer(last_result_);
 }
 
 /// RFC 6525 5.2.2 E: not before everything that was sent before the reset has come.
@@ -90,27 +112,43 @@ void Association::Impl::perform_deferred_reset() {
   reassembly_->reset(request.streams);
   last_result_ = reconfig_result::kPerformed;
   control(make_reconfig_response({request.request, last_result_}));
-  events_.push_back(IncomingStreamsReset{std::move(request.streams)});
+  std::vector<StreamId>& streams = request.streams;
+  if (streams.empty()) {
+    // RFC 6525 4.1: no list means all.
+    for (std::uint16_t i = 0; i < settings_.streams; ++i) streams.push_back(StreamId{i});
+  }
+  events_.push_back(IncomingStreamsReset{std::move(streams)});
 }
 
-void Association::Impl::on_reconfig_response(const ReconfigResponse& response) {
-  if (!reset_in_progress_ || response.response != reset_in_progress_->request) return;
+void Association::Impl::on_reconfig_response(TimePoint now, const ReconfigResponse& response) {
+  if (!reset_in_progress_) return;
+  // A peer may answer an earlier number of the same reset when it is done.
+  const std::uint32_t numbers = reset_in_progress_->request - first_number_of_reset_;
+  if (response.response - first_number_of_reset_ > numbers) return;
   unanswered_ = 0;
+  if (response.result == reconfig_result::kInProgress) {
+    ++peer_answered_in_progress_;
+    return start(Timer::Reconfig, now + round_trip_.rto());
+  }
   stop(Timer::Reconfig);
   OutgoingResetRequest request = *std::exchange(reset_in_progress_, std::nullopt);
-  switch (response.result) {
-    case reconfig_result::kNothingToDo:
-    case reconfig_result::kPerformed:
-      for (const StreamId stream : request.streams) queue_.restart_numbers(stream);
-      events_.push_back(OutgoingStreamsReset{std::move(request.streams)});
-      return;
-    case reconfig_result::kInProgress:
-      // The peer waits for data of ours: asked again under a new number (a repeat would get the same answer).
-      resets_wanted_.insert(resets_wanted_.begin(), request.streams.begin(), request.streams.end());
-      return;
-    default:
-      events_.push_back(OutgoingResetRefused{std::move(request.streams)});
+  const bool done = response.result == reconfig_result::kPerformed || response.result == reconfig_result::kNothingToDo;
+  if (!done) return refuse(std::move(request.streams));
+  for (const StreamId stream : request.streams) queue_.restart_numbers(stream);
+  events_.push_back(OutgoingStreamsReset{std::move(request.streams)});
+}
+
+void Association::Impl::on_reconfig_timer(TimePoint now) {
+  if (!reset_in_progress_ || give_up_after(settings_.max_retransmissions)) return;
+  if (peer_answered_in_progress_ == 0) {
+    round_trip_.back_off();
+  } else if (peer_answered_in_progress_ % 2 == 0) {
+    // RFC 6525 does not say under which number to ask again. Some peers look again at a repeat, others give it the old
+    // answer and look at a new number only: they get both in turn.
+    reset_in_progress_->request = next_request_++;
   }
+  control(make_outgoing_reset(*reset_in_progress_));
+  start(Timer::Reconfig, now + round_trip_.rto());
 }
 
 }  // namespace isotube::sctp

@@ -33,20 +33,23 @@ void Association::Impl::on_timer(TimePoint now, Timer timer) {
       round_trip_.back_off();
       return send_cookie_echo(now);
     case Timer::T2Shutdown:
+      // Both sides have said that they are done, and only the peer's last word is missing (RFC 9260 9.2).
+      if (shutdown_ == ShutdownStep::AckSent && unanswered_ >= settings_.max_retransmissions) {
+        return finish(CloseReason::Shutdown, "closed, without the peer's last word");
+      }
       if (give_up_after(settings_.max_retransmissions)) return;
       round_trip_.back_off();
       shutdown_ = shutdown_ == ShutdownStep::Sent ? ShutdownStep::Pending : ShutdownStep::Received;
       return advance_shutdown(now);
+    case Timer::T5ShutdownGuard:
+      return abort(error_cause::kUserInitiatedAbort, "the peer did not finish in time", CloseReason::Lost);
     case Timer::T3Retransmission:
       return on_retransmission_timeout(now);
     case Timer::DelayedSack:
       sack_need_ = SackNeed::Now;
       return;
     case Timer::Reconfig:
-      if (!reset_in_progress_ || give_up_after(settings_.max_retransmissions)) return;
-      round_trip_.back_off();
-      control(make_outgoing_reset(*reset_in_progress_));
-      return start(Timer::Reconfig, now + round_trip_.rto());
+      return on_reconfig_timer(now);
     case Timer::Heartbeat:
       return on_heartbeat_timer(now);
   }
@@ -59,7 +62,7 @@ void Association::Impl::on_retransmission_timeout(TimePoint now) {
   congestion_.on_timeout();
   recovery_exit_.reset();
   outstanding_->lose_all();
-  outstanding_->abandon_expired(now);
+  abandon_expired(now);
   // Sending starts T3 again, but a FORWARD TSN alone does not.
   forward_tsn_due_ = outstanding_->has_skipped();
   if (forward_tsn_due_) start(Timer::T3Retransmission, now + round_trip_.rto());
@@ -71,14 +74,14 @@ void Association::Impl::on_heartbeat_timer(TimePoint now) {
   if (!outstanding_->empty()) return;
   if (heartbeat_nonce_ != 0 && give_up_after(settings_.max_retransmissions)) return;
   heartbeat_nonce_ = random_.next_u64() | 1;
+  heartbeat_sent_ = now;
   constexpr std::uint16_t kHeartbeatInfo = 1;
-  constexpr std::uint16_t kInfoSize = 4 + 8 + 8;
+  constexpr std::uint16_t kInfoSize = 4 + 8;
   Bytes info;
   BytesWriter writer(info);
   writer.u16(kHeartbeatInfo);
   writer.u16(kInfoSize);
   writer.u64(heartbeat_nonce_);
-  writer.u64(static_cast<std::uint64_t>(now.time_since_epoch().count()));
   control(make_chunk(ChunkType::Heartbeat, 0, info));
 }
 

@@ -144,6 +144,7 @@ TEST(SctpHandshake, MessagesQueuedForStreamsThatThePeerDoesNotHaveEndNothing) {
   (void)link.send(link.a, 500, as_byte_view("nowhere"));
   ASSERT_TRUE(link.run_until([&] { return both_connected(link); }));
   expect_carries(link);
+  link.run_for(seconds(1));
   EXPECT_EQ(link.a->buffered_amount(), 0U);
 }
 

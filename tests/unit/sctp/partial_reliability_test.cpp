@@ -250,7 +250,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, SctpPartialWeather,
                          testing::Combine(testing::Bool(), testing::Range<std::uint64_t>(1, 21)));
 
 TEST(SctpPartialReliabilityOfAPeer, WithoutItEverythingIsReliable) {
-  Link link;
+  Link link({.a = {.offer_interleaving = false}});
   link.z.rewrite = [](wire::Packet& packet) {
     wire::Chunk* answer = packet.find(Type::InitAck);
     if (answer == nullptr) return;

@@ -109,7 +109,7 @@ TEST(SctpRetransmission, AfterABlackoutEverythingArrives) {
   Traffic traffic(link, link.a, link.z);
   for (int i = 0; i < 50; ++i) traffic.add({.stream = 1, .size = 65'536});
   link.on_step = [&] { traffic.pump(); };
-  ASSERT_TRUE(link.run_until([&] { return traffic.ledger.arrived() == 10; }));
+  ASSERT_TRUE(link.run_until([&] { return traffic.ledger.arrived() >= 10; }));
   link.a.drop_if = link.z.drop_if = [](const wire::Packet&) { return true; };
   link.run_for(seconds(15));
   link.a.drop_if = link.z.drop_if = {};
