@@ -8,6 +8,10 @@ namespace {
 
 constexpr std::string_view kTubeBudget = "tube budget";
 
+/// A buffer goes on as it is only if it holds at most so many times its payload: one byte of credit behind a long Ping
+/// must not pin the whole message. Size classes alone make 2 of it.
+constexpr std::size_t kMaxPinned = 4;
+
 constexpr auto broken(std::string_view how) { return std::unexpected(how); }
 
 }  // namespace
@@ -128,7 +132,7 @@ std::optional<std::string_view> Session::Impl::out_of_turn(Entry entry) const {
 }
 
 void Session::Impl::deliver(ConnNo conn_no, ByteView payload, Buffer* whole) {
-  if (whole != nullptr) {
+  if (whole != nullptr && whole->capacity() <= kMaxPinned * payload.size()) {
     // The frame ends the message: its buffer goes on as it is, without a copy.
     whole->remove_suffix(frame::kTrailerSize);
     whole->remove_prefix(whole->size() - payload.size());

@@ -99,7 +99,7 @@ class Session::Impl {
   [[nodiscard]] bool may_receive(Entry entry) const;
   /// Why data or SendEOF now breaks the connection's rules, if it does.
   [[nodiscard]] std::optional<std::string_view> out_of_turn(Entry entry) const;
-  /// `whole` is the message, if the frame ends it.
+  /// `whole` is the message, if the frame ends it: worth keeping as it is, if it is not much more than the payload.
   void deliver(ConnNo conn_no, ByteView payload, Buffer* whole);
 
   // connections.cpp

@@ -355,13 +355,24 @@ TEST(Delivery, TakesTheMessagesOwnBufferWhenItsFrameIsTheLast) {
   EXPECT_EQ(std::get<Data>(*event).payload.view().data(), payload);
 }
 
+TEST(Delivery, DoesNotPinALongMessageForAShortPayload) {
+  Lone lone(Side::Answerer);
+  Lone::greet(lone);
+  lone.receive({open_frame(1)});
+  (void)lone.events();
+  lone.receive({ping_frame(0, std::string(60'000, 'x')), data_frame(1, "x")});
+  const auto event = lone->poll_event();
+  ASSERT_TRUE(event && std::holds_alternative<Data>(*event));
+  EXPECT_LE(std::get<Data>(*event).payload.capacity(), 512u);
+}
+
 TEST(Delivery, JoinsTinyFramesOfOneConnection) {
   Lone lone(Side::Answerer);
   Lone::greet(lone);
   lone.receive({open_frame(1), open_frame(3)});
   (void)lone.events();
   lone.receive({data_frame(1, "a"), data_frame(1, "b"), data_frame(3, "c"), data_frame(1, "d"), data_frame(1, "e")});
-  EXPECT_THAT(lone.events(), ElementsAre("Data 1 ab", "Data 3 c", "Data 1 d", "Data 1 e"));
+  EXPECT_THAT(lone.events(), ElementsAre("Data 1 ab", "Data 3 c", "Data 1 de"));
 }
 
 TEST(Frames, CarryTheTimeThatWasSet) {
