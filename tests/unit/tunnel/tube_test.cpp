@@ -150,6 +150,21 @@ TEST_F(Tube, PeerThatAsksAndNeverReadsEndsTheTube) {
   EXPECT_NE(lone->next_timeout(), kNever);
 }
 
+TEST(TubeLimits, HoldForTheAnswersToOneMessage) {
+  Lone lone(Side::Answerer, {.max_queued_control = 4096});
+  Lone::greet(lone);
+  Bytes message;
+  for (std::uint32_t number = 1; number < 4000; number += 2) {
+    const Bytes open = open_frame(number, std::nullopt);
+    message.insert(message.end(), open.begin(), open.end());
+  }
+  lone.receive({message});
+  std::size_t waiting = 0;
+  while (auto transmit = lone->poll_transmit()) waiting += transmit->message.size();
+  EXPECT_LE(waiting, 4096u + 200u);
+  EXPECT_EQ(lone->open(lone.now, std::nullopt).error(), OpenError::Closing);
+}
+
 TEST_F(Tube, PongsThatNobodyAskedForAreCountedAndIgnored) {
   lone.receive({pong_frame(0, "x")});
   lone->ping(lone.now, frame::kControl, as_byte_view("y"));
