@@ -7,8 +7,10 @@ target_compile_options(isotube_options INTERFACE
   -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 warns of an overlap inside std::string's own operator+ (GCC bug 105651), and at -O2 of uninitialised members
-  # of alternatives that a std::variant does not hold (GCC bug 105562). The sanitizers look for the real ones.
-  target_compile_options(isotube_options INTERFACE -Wno-restrict -Wno-maybe-uninitialized)
+  # of alternatives that a std::variant does not hold (GCC bug 105562), and at -O2 of the frames of
+  # coroutines as deleted by the wrong function (GCC bug 109224). The sanitizers look for the real ones.
+  target_compile_options(isotube_options INTERFACE
+    -Wno-restrict -Wno-maybe-uninitialized -Wno-mismatched-new-delete)
 endif()
 target_include_directories(isotube_options INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 
