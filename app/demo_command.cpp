@@ -118,11 +118,11 @@ class DemoCommand : public Command {
     const auto opened_at = Clock::now();
     auto client = DemoClient::open(client_config(*address, programs.target()));
     if (!client) return fail(client.error());
-    const std::chrono::duration<double, std::milli> opening = Clock::now() - opened_at;
+    opening_ = Clock::now() - opened_at;
     const auto tubes = (*gateway)->tubes().list();
     tube_id_ = tubes.empty() ? "" : tubes.front()->id();
     say("client   listens on " + (*client)->local_port().to_string() + "; tube " + tube_id_.substr(0, kShownId) +
-        " opened in " + decimal_text(opening.count(), 0) + " ms");
+        " opened in " + decimal_text(opening_.count(), 0) + " ms");
 
     std::vector<Transfer> transfers;
     for (const Direction direction : {Direction::Up, Direction::Down}) {
@@ -185,7 +185,8 @@ class DemoCommand : public Command {
                  each.got.sha256.substr(0, kShownDigest), each.matches() ? "equal" : "DIFFERS"});
     }
     if (json_) {
-      std::cout << json::serialize(json::object{{"transfers", std::move(list)}}) << "\n";
+      std::cout << json::serialize(json::object{{"opened_ms", opening_.count()}, {"transfers", std::move(list)}})
+                << "\n";
     } else {
       std::cout << "\n" << table.text();
     }
@@ -195,6 +196,7 @@ class DemoCommand : public Command {
   std::uint64_t megabytes_ = 256;
   bool json_ = false;
   std::string tube_id_;
+  std::chrono::duration<double, std::milli> opening_{};
 };
 
 }  // namespace
