@@ -55,7 +55,13 @@ TubeOpening::TubeOpening(runtime::Runtime& runtime, const runtime::Strand& stran
 
 asio::awaitable<TubeEnd> TubeOpening::run() {
   auto open_result = co_await open();
-  TubeEnd end = open_result ? co_await until_ended() : std::move(open_result).error();
+  // No co_await inside a conditional expression: g++ 12 copies its result bit by bit.
+  TubeEnd end;
+  if (open_result) {
+    end = co_await until_ended();
+  } else {
+    end = std::move(open_result).error();
+  }
   co_await clean_up();
   co_return end;
 }
@@ -146,7 +152,9 @@ asio::awaitable<TubeEnd> TubeOpening::until_ended() {
     co_await wakeup_.wait_for(config_.ask_every);
     if (closed_ || stopping_) break;
     const std::uint64_t bytes_now = tube_->snapshot().bytes_down;
-    if (bytes_now == bytes_seen && co_await gateway_lost_it()) {
+    bool is_lost = false;
+    if (bytes_now == bytes_seen) is_lost = co_await gateway_lost_it();
+    if (is_lost) {
       closed_ = "the gateway does not know the tube any more";
       tube_->close(CloseReason::ConnectionLost, *closed_);
     }
