@@ -31,16 +31,20 @@ configure() {
   echo "$options" >"$dir/options"
 }
 
-# build DIR [TARGET…]: Ninja shows its progress on a terminal and stays quiet when there is nothing to do.
+# build DIR [TARGET…]: Ninja shows its progress on a terminal; elsewhere a line now and then.
 build() {
   local dir=$1
-  if ninja -C "$dir" -n "${@:2}" | grep -q '^ninja: no work to do'; then return 0; fi
-  step "building $dir"
   if [[ -t 1 ]]; then
     ninja -C "$dir" -j "$(build_jobs)" "${@:2}"
   else
-    NINJA_STATUS='[%f/%t %es] ' ninja -C "$dir" -j "$(build_jobs)" "${@:2}" | awk '
-      /^\[[0-9]+\/[0-9]+ / { if (systime() - shown >= 20) { print "  " $0; fflush(); shown = systime() } last = $0; next }
+    NINJA_STATUS='[%f/%t %es] ' ninja -C "$dir" -j "$(build_jobs)" "${@:2}" | awk -v dir="$dir" '
+      /Re-checking globbed directories|^ninja: (Entering directory|no work to do)/ { next }
+      /^\[[0-9]+\/[0-9]+ / {
+        if (!shown) print "==> building " dir
+        if (systime() - shown >= 20) { print "  " $0; fflush(); shown = systime() }
+        last = $0
+        next
+      }
       { print; fflush() }
       END { if (last != "") print "  " last }'
   fi || die "building $dir failed"
