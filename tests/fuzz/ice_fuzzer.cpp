@@ -16,8 +16,8 @@
 
 namespace {
 
-using namespace isotube;       // NOLINT(google-build-using-namespace)
-using namespace isotube::ice;  // NOLINT(google-build-using-namespace)
+using namespace isotube;       // NOLINT(google-build-using-namespace): a program of its own
+using namespace isotube::ice;  // NOLINT(google-build-using-namespace): a program of its own
 using namespace std::chrono_literals;
 
 const Credentials kPeer{"peer", "a password of the peer's"};

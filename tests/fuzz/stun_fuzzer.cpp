@@ -10,8 +10,8 @@
 
 namespace {
 
-using namespace isotube;        // NOLINT(google-build-using-namespace)
-using namespace isotube::stun;  // NOLINT(google-build-using-namespace)
+using namespace isotube;        // NOLINT(google-build-using-namespace): a program of its own
+using namespace isotube::stun;  // NOLINT(google-build-using-namespace): a program of its own
 
 void read_everything(const MessageView& message) {
   for (const Attribute& attribute : message.attributes()) {

@@ -8,6 +8,7 @@
 namespace isotube::ice::testing {
 namespace {
 
+using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 
 constexpr const char* kA = "192.0.2.1:1000";

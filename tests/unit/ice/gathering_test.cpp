@@ -9,6 +9,8 @@
 namespace isotube::ice::testing {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr const char* kServer = "198.51.100.1:3478";
 
 struct Gathering : ::testing::Test {

@@ -8,6 +8,8 @@
 namespace isotube::ice::testing {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr const char* kA = "192.0.2.1:1000";
 constexpr const char* kB = "192.0.2.2:2000";
 

@@ -17,8 +17,6 @@
 
 namespace isotube::ice::testing {
 
-using namespace std::chrono_literals;
-
 inline Address address(const char* text) { return Address::parse(text).value(); }
 
 inline Random seeded(std::uint8_t seed) {
@@ -98,12 +96,12 @@ struct Nat {
 class World {
  public:
   TimePoint now{};
-  Duration delay = 10ms;
+  Duration delay = std::chrono::milliseconds(10);
   /// Says whether a datagram is lost on its way: after NATs, where both ends see public addresses.
   std::function<bool(const Datagram&)> lose = [](const Datagram&) { return false; };
   std::vector<Address> stun_servers;
   std::list<Nat> nats;
-  Duration signalling_delay = 0ms;
+  Duration signalling_delay{0};
 
   Node& add(const char* name, Role role, const std::vector<const char*>& addresses, Settings settings = {}) {
     Node& node = *nodes_.emplace_back(std::make_unique<Node>(name, settings, role, ++seed_));
@@ -154,7 +152,7 @@ class World {
   }
 
   /// False if `done` did not come true in time.
-  [[nodiscard]] bool run_until(const std::function<bool()>& done, Duration limit = 60s) {
+  [[nodiscard]] bool run_until(const std::function<bool()>& done, Duration limit = std::chrono::minutes(1)) {
     const TimePoint end = now + limit;
     while (!done()) {
       if (!step(end)) return false;
@@ -162,7 +160,8 @@ class World {
     return true;
   }
 
-  [[nodiscard]] bool run_until_state(State state, const std::vector<Node*>& nodes, Duration limit = 60s) {
+  [[nodiscard]] bool run_until_state(State state, const std::vector<Node*>& nodes,
+                                     Duration limit = std::chrono::minutes(1)) {
     return run_until(
         [&] { return std::ranges::all_of(nodes, [&](const Node* node) { return node->agent.state() == state; }); },
         limit);
