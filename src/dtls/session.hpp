@@ -75,7 +75,8 @@ class Session {
   Session(Session&&) noexcept;
   Session& operator=(Session&&) noexcept;
 
-  /// Begins the handshake: the client sends its first flight, the server waits for it.
+  /// Begins the handshake: the client sends its first flight, the server waits for it. Datagrams that came before (one
+  /// flight at most) are taken up now.
   void start(TimePoint now);
   /// A datagram whose first byte says DTLS (RFC 7983: 20 to 63). Bad records are dropped and counted.
   void handle_datagram(TimePoint now, ByteView datagram);
@@ -84,9 +85,11 @@ class Session {
   /// Opens the next application record of the datagrams handed in, into `out` (16,384 bytes always suffice), and gives
   /// its length; nothing when all were read.
   [[nodiscard]] std::optional<std::size_t> read(TimePoint now, MutableByteView out);
-  /// Seals one record into `out` (plaintext.size() + kOverhead suffices) and gives the datagram's length.
+  /// Seals one record into `out` (plaintext.size() + kOverhead suffices) and gives the datagram's length; 0 for an
+  /// empty plaintext, for DTLS data has no empty records. TooLarge: `out` is too small, or the plaintext is over 1,472
+  /// bytes.
   [[nodiscard]] std::expected<std::size_t, SealError> seal(TimePoint now, ByteView plaintext, MutableByteView out);
-  /// Sends close_notify and ends in Closed.
+  /// Ends in Closed at once, and tells the peer (close_notify) if the handshake was done.
   void close(TimePoint now);
 
   /// Handshake and alert datagrams; sealed records do not come this way.

@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "sim/world/dice.hpp"
 #include "sim/world/seeds.hpp"
@@ -200,8 +201,10 @@ class Heckler : public Node {
 };
 
 TEST(TubesOnABadNetwork, CarryEveryByteAlthoughSomebodyForgesTheirAddresses) {
-  for (const std::uint64_t seed : seeds()) {
-    if (seed % 5 != 0) continue;
+  const std::vector<std::uint64_t> all = seeds();
+  // A datagram every 3 ms costs time: every fifth seed will do.
+  for (std::size_t i = 0; i < all.size(); i += 5) {
+    const std::uint64_t seed = all[i];
     SCOPED_TRACE("ISOTUBE_SIM_SEED=" + std::to_string(seed));
     World world(seed);
     Conversation conversation(world, Scenario(seed), 1);
