@@ -123,8 +123,8 @@ std::expected<std::unique_ptr<Gateway>, std::string> Gateway::create(runtime::Ru
   if (!loaded) return std::unexpected(std::move(loaded.error()));
   for (const std::string& warning : *warnings) logs.events->warn(warning);
   log_warnings(*loaded->rules, *logs.events);
-  auto impl = std::make_shared<Impl>(runtime, std::move(config), std::move(logs), std::move(*loaded));
-  return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
+  return std::make_unique<Gateway>(
+      std::make_shared<Impl>(runtime, std::move(config), std::move(logs), std::move(*loaded)));
 }
 
 Gateway::Gateway(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}

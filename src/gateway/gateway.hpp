@@ -65,8 +65,12 @@ class Gateway {
 
  private:
   class Impl;
+
+ public:
+  /// For create(), which alone has an Impl.
   explicit Gateway(std::shared_ptr<Impl> impl);
 
+ private:
   std::shared_ptr<Impl> impl_;
 };
 
