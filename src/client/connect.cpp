@@ -116,11 +116,14 @@ class Connect::Impl : public std::enable_shared_from_this<Impl> {
 
   asio::awaitable<Outcome> keep_a_tube() {
     unsigned tries = 0;
+    bool was_connected = false;
     while (!stopping_) {
       const TubeEnd end = co_await one_tube();
       if (stopping_) break;
-      if (end.final) co_return std::unexpected(end.what);
+      // What never worked is a mistake of the user's; what did work may do so again, whatever a proxy says meanwhile.
+      if (end.hopeless && (end.refused || !was_connected)) co_return std::unexpected(end.what);
       if (end.connected_for) {
+        was_connected = true;
         tries = 0;
         if (*end.connected_for >= kGoodTube) backoff_.reset();
       }

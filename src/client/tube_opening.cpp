@@ -18,12 +18,17 @@ constexpr std::size_t kMaxStunServers = 4;
 
 TubeEnd end_of(SignallingError error) {
   return {.what = std::move(error.what),
-          .final = !error.is_worth_a_retry(),
+          .hopeless = !error.is_worth_a_retry(),
+          .refused = error.status == 401 || error.status == 403,
           .connected_for = std::nullopt,
           .retry_after = error.retry_after};
 }
 
-TubeEnd end_of(std::string what) { return {std::move(what), false, std::nullopt, std::nullopt}; }
+TubeEnd end_of(std::string what) {
+  TubeEnd end;
+  end.what = std::move(what);
+  return end;
+}
 
 std::string_view explain(tube::SignalError error) {
   switch (error) {

@@ -17,8 +17,9 @@ namespace isotube::client {
 
 /// How a tube ended, or why there was none.
 struct TubeEnd {
-  std::string what;    ///< one line in plain words
-  bool final = false;  ///< trying again is pointless
+  std::string what;       ///< one line in plain words
+  bool hopeless = false;  ///< the same request will fail again
+  bool refused = false;   ///< we are not wanted: 401 or 403
   /// How long it was connected; nothing if it never was.
   std::optional<Duration> connected_for;
   /// What the gateway asked us to wait at least.
