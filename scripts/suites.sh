@@ -8,10 +8,17 @@ packages_soak=("${packages_faults[@]}")
 # Rooms that have threads.
 threaded_rooms=(runtime webrtc tube client gateway)
 
-# A Release build with all tests; it has the isotube that faults and interop run.
+# The unit test programs, one for each folder of tests/unit.
+unit_programs() {
+  local list
+  for list in tests/unit/*/CMakeLists.txt; do echo "unit_$(basename "$(dirname "$list")")"; done
+}
+
+# A Release build of what is run as a program of its own: the simulation, the peers, isotube. Unit tests run under the
+# sanitizers instead; `./test unit` builds and runs them here, for speed.
 build_tests() {
   configure build/test -DCMAKE_BUILD_TYPE=Release -DISOTUBE_TESTS=ON
-  build build/test
+  build build/test "$@"
 }
 
 # Names of the test programs of a build directory that begin with one of the given prefixes.
@@ -34,7 +41,14 @@ run_programs() {
 }
 
 suite_unit() {
-  build_tests
+  local programs
+  mapfile -t programs < <(unit_programs)
+  build_tests "${programs[@]}" example_two_peers
+  if build/test/example_two_peers >build/logs/example.log; then
+    pass "example two_peers"
+  else
+    fail "example two_peers" "see build/logs/example.log"
+  fi
   run_programs build/test "" 300 unit_
 }
 
