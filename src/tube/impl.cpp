@@ -92,9 +92,16 @@ Snapshot Tube::Impl::snapshot() const {
 }
 
 void Tube::Impl::forward(asio::ip::tcp::socket socket, std::optional<Target> target) {
-  if (finished_) return;
+  // Whoever is refused here is reset like any other connection that fails.
+  const auto refused = [&] {
+    Stream stream(frame::kControl, Stream::End::Client, target ? target->to_string() : "", runtime::now());
+    stream.attach(std::move(socket));
+    record(stream, CloseReason::TunnelClosed, "the tube is not open");
+  };
+  if (finished_) return refused();
   connection_->turn([&](TimePoint now) {
-    if (relay_ && !end_) relay_->forward(now, std::move(socket), std::move(target));
+    if (!relay_ || ending()) return refused();
+    relay_->forward(now, std::move(socket), std::move(target));
   });
 }
 
@@ -106,18 +113,18 @@ void Tube::Impl::close(CloseReason reason, std::string message) {
 void Tube::Impl::drain(Duration limit) {
   if (finished_) return;
   connection_->turn([&](TimePoint now) {
-    if (end_) return;
+    if (ending()) return;
     if (!relay_) return begin_close(now, CloseReason::TunnelClosed, "the gateway is draining");
     relay_->drain(now, limit);
   });
 }
 
 void Tube::Impl::begin_close(TimePoint now, CloseReason reason, std::string message) {
-  if (end_) return;
-  end_ = End{reason, std::move(message)};
+  if (ending()) return;
+  own_end_ = End{reason, std::move(message)};
   if (relay_ && connection_->peer().state() != peer::State::New) {
     // Ends in the relay's tube_closed: at once, or when the peer has heard of it.
-    relay_->close_tube(now, end_->reason, end_->message);
+    relay_->close_tube(now, own_end_->reason, own_end_->message);
   } else {
     connection_->peer().close(now);
   }
@@ -129,7 +136,7 @@ void Tube::Impl::handle_event(TimePoint now, peer::Event event) {
 
 void Tube::Impl::handle_turn(TimePoint now) {
   const State state = status_.state.load(std::memory_order_relaxed);
-  if (state != State::Connected && !end_ && now >= created_ + config_.setup_timeout) {
+  if (state != State::Connected && !ending() && now >= created_ + config_.setup_timeout) {
     begin_close(now, CloseReason::Timeout, "no connection came about in time");
   }
   if (relay_) relay_->handle_turn(now);
@@ -139,14 +146,21 @@ void Tube::Impl::handle_turn(TimePoint now) {
 }
 
 TimePoint Tube::Impl::next_timeout() const {
-  const bool setting_up = status_.state.load(std::memory_order_relaxed) != State::Connected && !end_;
+  const bool setting_up = status_.state.load(std::memory_order_relaxed) != State::Connected && !ending();
   const TimePoint setup = setting_up ? created_ + config_.setup_timeout : kNever;
   return std::min(setup, relay_ ? relay_->next_timeout() : kNever);
 }
 
 void Tube::Impl::handle_stopped() {
-  const End end = end_.value_or(End{CloseReason::Normal, {}});
+  const End end = cause();
   finish(end.reason, end.message);
+}
+
+Tube::Impl::End Tube::Impl::cause() const {
+  if (own_end_) return *own_end_;
+  // That the data channel closed says less than why the connection under it did.
+  if (session_end_ && !(session_end_->reason == CloseReason::ConnectionLost && peer_end_)) return *session_end_;
+  return peer_end_.value_or(End{CloseReason::Unknown, {}});
 }
 
 void Tube::Impl::handle_failure(std::exception_ptr failure) noexcept {
@@ -176,7 +190,7 @@ void Tube::Impl::finish(CloseReason reason, const std::string& message) noexcept
       return false;
     }
   };
-  while (relay_ && !guarded([&] { relay_->abandon(reason, message); })) continue;
+  while (relay_ && !guarded([&] { relay_->abandon(runtime::now(), reason, message); })) continue;
   guarded([&] { enter(State::Closed); });
   const Observer observer = std::exchange(observer_, {});
   guarded([&] {
@@ -244,14 +258,16 @@ void Tube::Impl::handle(TimePoint now, datachannel::Opened& event) {
 void Tube::Impl::handle(TimePoint now, datachannel::OpenedByPeer& event) {
   const datachannel::ChannelConfig& channel = event.config;
   const bool reliable = channel.ordered && !channel.max_retransmissions && !channel.max_lifetime;
-  if (channel.protocol != kProtocol || !reliable || !relay_) {
+  // Channels are the offerer's to open.
+  const bool welcome = channel.protocol == kProtocol && reliable && side_ == tunnel::Side::Answerer;
+  if (!welcome || !relay_) {
     return connection_->peer().close_channel(now, event.channel);
   }
   channel_opened(now, event.channel, channel.label);
 }
 
 void Tube::Impl::channel_opened(TimePoint now, datachannel::ChannelId channel, std::string_view label) {
-  if (!relay_ || end_) return;
+  if (!relay_ || ending()) return;
   relay_->handle_channel_open(now, channel, label);
   // `control` alone carries no connection.
   if (label != "control") enter(State::Connected);
@@ -270,9 +286,8 @@ void Tube::Impl::handle(TimePoint now, datachannel::Closed& event) {
 }
 
 void Tube::Impl::handle(TimePoint, peer::Closed& event) {
-  if (end_) return;
   const bool was_connected = status_.state.load(std::memory_order_relaxed) == State::Connected;
-  end_ = End{reason_of(event.reason, was_connected), event.detail};
+  peer_end_ = End{reason_of(event.reason, was_connected), event.detail};
 }
 
 void Tube::Impl::make_relay(tunnel::Side side) {
@@ -289,9 +304,10 @@ void Tube::Impl::make_relay(tunnel::Side side) {
     record(stream, reason, message);
   };
   observer.tube_closed = [this](TimePoint now, CloseReason reason, const std::string& message) {
-    if (!end_) end_ = End{reason, message};
+    session_end_ = End{reason, message};
     connection_->peer().close(now);
   };
+  observer.drained = [this](TimePoint now) { begin_close(now, CloseReason::TunnelClosed, "the gateway is draining"); };
   relay_ = std::make_shared<Relay>(*connection_, std::move(settings), side, status_, std::move(observer));
 }
 

@@ -74,6 +74,8 @@ class Tube::Impl : public webrtc::PeerConnection::Handler, public std::enable_sh
   void open_own_channel(TimePoint now);
   void channel_opened(TimePoint now, datachannel::ChannelId channel, std::string_view label);
 
+  [[nodiscard]] bool ending() const { return own_end_ || session_end_ || peer_end_; }
+  [[nodiscard]] End cause() const;
   void enter(State state);
   void begin_close(TimePoint now, CloseReason reason, std::string message);
   void finish(CloseReason reason, const std::string& message) noexcept;
@@ -95,7 +97,10 @@ class Tube::Impl : public webrtc::PeerConnection::Handler, public std::enable_sh
   std::optional<datachannel::ChannelId> own_channel_;
   std::string remote_ufrag_;
   std::optional<tunnel::Side> side_;
-  std::optional<End> end_;
+  /// Why we close it; why the session says it is over; what became of the peer connection.
+  std::optional<End> own_end_;
+  std::optional<End> session_end_;
+  std::optional<End> peer_end_;
   bool gathering_done_ = false;
   bool described_remote_ = false;
   bool failed_ = false;

@@ -8,12 +8,15 @@ namespace {
 
 /// A draining tube ends a connection on which nothing moved for so long.
 constexpr Duration kIdle = std::chrono::seconds(1);
+constexpr std::string_view kTubeBudget = "tube budget";
 
 /// Both number data channels by their stream.
 tunnel::ChannelId to_tunnel(datachannel::ChannelId channel) { return tunnel::ChannelId{std::to_underlying(channel)}; }
 datachannel::ChannelId to_channel(tunnel::ChannelId channel) {
   return datachannel::ChannelId{std::to_underlying(channel)};
 }
+
+std::string name_of(const std::optional<Target>& target) { return target ? target->to_string() : std::string(); }
 
 }  // namespace
 
@@ -55,7 +58,10 @@ void Relay::handle_message(TimePoint now, datachannel::Message message) {
 
 void Relay::forward(TimePoint now, Stream::Socket socket, std::optional<Target> target) {
   if (had_channel_ || drain_until_ || over_) return open(now, std::move(socket), target);
-  if (waiting_.size() < max_waiting_) waiting_.push_back({std::move(socket), std::move(target)});
+  if (waiting_.size() >= max_waiting_) {
+    return refuse(now, std::move(socket), target, CloseReason::Error, std::string(kTubeBudget));
+  }
+  waiting_.push_back({std::move(socket), std::move(target)});
 }
 
 void Relay::open_waiting(TimePoint now) {
@@ -64,28 +70,43 @@ void Relay::open_waiting(TimePoint now) {
 
 void Relay::open(TimePoint now, Stream::Socket socket, const std::optional<Target>& target) {
   const auto opened = drain_until_ || over_ ? std::unexpected(tunnel::OpenError::Closing) : session_.open(now, target);
-  const std::string name = target ? target->to_string() : "";
-  const auto stream = std::make_shared<Stream>(opened.value_or(frame::kControl), Stream::End::Client, name, now);
-  stream->attach(std::move(socket));
   if (opened) {
+    const auto stream = std::make_shared<Stream>(*opened, Stream::End::Client, name_of(target), now);
+    stream->attach(std::move(socket));
     add(stream);
     return start(stream);
   }
   switch (opened.error()) {
     case tunnel::OpenError::TooManyConnections:
-      return observer_.connection_ended(*stream, CloseReason::Error, "tube budget");
+      return refuse(now, std::move(socket), target, CloseReason::Error, std::string(kTubeBudget));
     case tunnel::OpenError::BadTarget:
-      return observer_.connection_ended(*stream, CloseReason::InvalidInstruction, "the target is no name or address");
+      return refuse(now, std::move(socket), target, CloseReason::InvalidInstruction,
+                    "the target is no name or address");
     case tunnel::OpenError::NoChannel:
     case tunnel::OpenError::Closing:
-      return observer_.connection_ended(*stream, CloseReason::TunnelClosed, "the tube is closing");
+      return refuse(now, std::move(socket), target, CloseReason::TunnelClosed, "the tube is closing");
+  }
+}
+
+void Relay::refuse(TimePoint now, Stream::Socket socket, const std::optional<Target>& target, CloseReason reason,
+                   const std::string& message) {
+  Stream stream(frame::kControl, Stream::End::Client, name_of(target), now);
+  stream.attach(std::move(socket));
+  observer_.connection_ended(stream, reason, message);
+}
+
+void Relay::refuse_waiting(TimePoint now, CloseReason reason, const std::string& message) {
+  while (!waiting_.empty()) {
+    Waiting first = std::move(waiting_.front());
+    waiting_.pop_front();
+    refuse(now, std::move(first.socket), first.target, reason, message);
   }
 }
 
 void Relay::close_tube(TimePoint now, CloseReason reason, std::string_view message) {
-  waiting_.clear();
   session_.set_unix_ms(runtime::unix_ms());
   session_.close_tube(now, reason, message);
+  refuse_waiting(now, reason, std::string(message));
 }
 
 void Relay::drain(TimePoint now, Duration limit) {
@@ -111,12 +132,12 @@ void Relay::check_drain(TimePoint now) {
     session_.close(now, conn_no, CloseReason::TunnelClosed, "the tube is closing");
   if (due.size() < streams_.size()) return;
   next_drain_check_ = kNever;
-  session_.close_tube(now, CloseReason::TunnelClosed, "the gateway is draining");
+  observer_.drained(now);
 }
 
-void Relay::abandon(CloseReason reason, const std::string& message) {
+void Relay::abandon(TimePoint now, CloseReason reason, const std::string& message) {
   over_ = true;
-  waiting_.clear();
+  refuse_waiting(now, reason, message);
   while (!streams_.empty()) end(streams_.begin()->second, reason, message);
 }
 

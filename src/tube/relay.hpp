@@ -37,6 +37,8 @@ class Relay : public std::enable_shared_from_this<Relay> {
     std::function<void(const Stream&, CloseReason, const std::string& message)> connection_ended;
     /// The session is over: the peer connection is to be closed.
     std::function<void(TimePoint, CloseReason, const std::string& message)> tube_closed;
+    /// All connections of a draining tube have ended: time to close it.
+    std::function<void(TimePoint)> drained;
   };
 
   Relay(webrtc::PeerConnection& connection, Settings settings, tunnel::Side side, Status& status, Observer observer);
@@ -53,7 +55,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   void close_tube(TimePoint now, CloseReason reason, std::string_view message);
   void drain(TimePoint now, Duration limit);
   /// Ends what is left when the tube is gone: sockets are reset, records written.
-  void abandon(CloseReason reason, const std::string& message);
+  void abandon(TimePoint now, CloseReason reason, const std::string& message);
 
   /// Moves whatever can move.
   void handle_turn(TimePoint now);
@@ -81,6 +83,9 @@ class Relay : public std::enable_shared_from_this<Relay> {
   void dialed(TimePoint now, const StreamPointer& stream, Dial::Result result);
   void open_waiting(TimePoint now);
   void open(TimePoint now, Stream::Socket socket, const std::optional<Target>& target);
+  void refuse(TimePoint now, Stream::Socket socket, const std::optional<Target>& target, CloseReason reason,
+              const std::string& message);
+  void refuse_waiting(TimePoint now, CloseReason reason, const std::string& message);
   void check_drain(TimePoint now);
   void send_messages(TimePoint now);
   [[nodiscard]] std::size_t buffered() const;

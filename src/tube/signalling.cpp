@@ -65,7 +65,7 @@ asio::awaitable<Tube::Impl::Done> Tube::Impl::add_remote(sdp::Fragment fragment)
 }
 
 Tube::Impl::DescriptionResult Tube::Impl::describe_answer(TimePoint now, const sdp::Description& offer) {
-  if (side_ || end_) return std::unexpected(SignalError::WrongState);
+  if (side_ || ending()) return std::unexpected(SignalError::WrongState);
   // Checked first: an offer that can't work costs no socket.
   if (offer.fingerprints.empty() || offer.ice.ufrag.empty() || offer.ice.pwd.empty()) {
     return std::unexpected(SignalError::Unusable);
@@ -82,14 +82,14 @@ Tube::Impl::DescriptionResult Tube::Impl::describe_answer(TimePoint now, const s
 }
 
 Tube::Impl::DescriptionResult Tube::Impl::describe_offer(TimePoint now) {
-  if (side_ || end_) return std::unexpected(SignalError::WrongState);
+  if (side_ || ending()) return std::unexpected(SignalError::WrongState);
   side_ = tunnel::Side::Offerer;
   if (!connection_->gather(now, config_.network)) return std::unexpected(SignalError::NoSocket);
   return connection_->peer().create_offer(now);
 }
 
 Tube::Impl::Done Tube::Impl::accept_answer(TimePoint now, const sdp::Description& answer) {
-  if (side_ != tunnel::Side::Offerer || described_remote_ || end_) return std::unexpected(SignalError::WrongState);
+  if (side_ != tunnel::Side::Offerer || described_remote_ || ending()) return std::unexpected(SignalError::WrongState);
   const auto accepted = connection_->peer().set_answer(now, answer);
   if (!accepted) return std::unexpected(error_of(accepted.error()));
   remote_ufrag_ = answer.ice.ufrag;
@@ -100,7 +100,7 @@ Tube::Impl::Done Tube::Impl::accept_answer(TimePoint now, const sdp::Description
 }
 
 Tube::Impl::Done Tube::Impl::accept_fragment(TimePoint now, const sdp::Fragment& fragment) {
-  if (!described_remote_ || end_) return std::unexpected(SignalError::WrongState);
+  if (!described_remote_ || ending()) return std::unexpected(SignalError::WrongState);
   // Other credentials mean a restart, which is for another day (RFC 8840 4).
   if (!fragment.ice.ufrag.empty() && fragment.ice.ufrag != remote_ufrag_) return std::unexpected(SignalError::Unusable);
   for (const ice::Candidate& candidate : fragment.candidates) connection_->peer().add_remote_candidate(now, candidate);

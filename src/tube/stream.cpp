@@ -30,6 +30,8 @@ Stream::~Stream() {
   if (!socket_ || ended_well) return;
   boost::system::error_code ignored;
   socket_->set_option(asio::socket_base::linger(true, 0), ignored);
+  // Closed here: Asio's destructor takes the option back.
+  socket_->close(ignored);
 }
 
 void Stream::attach(Socket socket) {

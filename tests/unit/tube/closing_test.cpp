@@ -230,6 +230,7 @@ TEST_F(TubeClosing, DrainingRefusesNewConnections) {
   World world(runtime_);
   world.connect();
   TestSocket busy = world.open(flood.port());
+  EXPECT_EQ(busy.read(1).size(), 1U);
   std::jthread reader([&] { (void)busy.hash_all(); });
   world.gateway->drain(std::chrono::milliseconds(500));
   TestSocket late = world.open(flood.port());

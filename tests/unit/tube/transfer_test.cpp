@@ -159,11 +159,14 @@ TEST(TubeTransfer, SnapshotsTellWhatMoved) {
   TestSocket socket = world.open(echo.port());
   EXPECT_TRUE(socket.write(make_pattern(5000, 5)));
   EXPECT_EQ(socket.read(5000).size(), 5000U);
+  EXPECT_EQ(world.client->snapshot().connections, 1U);
+  socket.shutdown_send();
+  EXPECT_TRUE(socket.read_all().empty());
+  (void)world.client_saw.wait_for_records(1);
   const Snapshot snapshot = world.client->snapshot();
   EXPECT_EQ(snapshot.state, State::Connected);
   EXPECT_EQ(snapshot.bytes_up, 5000U);
   EXPECT_EQ(snapshot.bytes_down, 5000U);
-  EXPECT_EQ(snapshot.connections, 1U);
   EXPECT_EQ(snapshot.path_local, ice::CandidateType::Host);
   EXPECT_TRUE(snapshot.round_trip.has_value());
   world.close_both();

@@ -7,28 +7,44 @@
 
 namespace isotube::tube {
 
-template <typename Change>
-void Witness::Told::note(Change change) {
-  {
-    const std::lock_guard lock(mutex);
-    change();
+template <typename Also, typename Change>
+void Witness::Told::note_after(Also also, Change change) {
+  const auto note = [&] {
+    {
+      const std::lock_guard lock(mutex);
+      change();
+    }
+    changed.notify_all();
+  };
+  try {
+    also();
+  } catch (...) {
+    note();
+    throw;
   }
-  changed.notify_all();
+  note();
 }
 
 Observer Witness::observer(Observer also) {
+  // The test goes on as soon as it is told: whatever else there is to call comes before that.
   Observer observer;
   observer.state_changed = [told = told_, then = also.state_changed](State state) {
-    told->note([&] { told->states.push_back(state); });
-    if (then) then(state);
+    const auto call = [&] {
+      if (then) then(state);
+    };
+    told->note_after(call, [&] { told->states.push_back(state); });
   };
   observer.connection_ended = [told = told_, then = also.connection_ended](const ConnectionRecord& record) {
-    told->note([&] { told->records.push_back(record); });
-    if (then) then(record);
+    const auto call = [&] {
+      if (then) then(record);
+    };
+    told->note_after(call, [&] { told->records.push_back(record); });
   };
   observer.closed = [told = told_, then = also.closed](CloseReason reason, const std::string& message) {
-    told->note([&] { told->ends.push_back({reason, message}); });
-    if (then) then(reason, message);
+    const auto call = [&] {
+      if (then) then(reason, message);
+    };
+    told->note_after(call, [&] { told->ends.push_back({reason, message}); });
   };
   return observer;
 }
@@ -113,6 +129,8 @@ TestSocket World::open_fixed() {
 void World::close_both() {
   client->close(CloseReason::Normal, "done");
   EXPECT_TRUE(client_saw.wait_for_close());
+  // Without a connection it can't have heard.
+  gateway->close(CloseReason::Normal, "done");
   EXPECT_TRUE(gateway_saw.wait_for_close());
 }
 

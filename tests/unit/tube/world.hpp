@@ -27,7 +27,7 @@ class Witness {
     std::string message;
   };
 
-  /// `also` is called after the witness has taken note.
+  /// `also` is called too.
   [[nodiscard]] Observer observer(Observer also = {});
 
   bool wait_for_state(State state);
@@ -44,8 +44,8 @@ class Witness {
     std::vector<ConnectionRecord> records;
     std::vector<End> ends;
 
-    template <typename Change>
-    void note(Change change);
+    template <typename Also, typename Change>
+    void note_after(Also also, Change change);
   };
 
   std::shared_ptr<Told> told_ = std::make_shared<Told>();

@@ -133,9 +133,9 @@ TEST_F(PeerConnectionTest, MoreThanTheirSocketsHoldArrivesWholeAndInOrder) {
 }
 
 TEST_F(PeerConnectionTest, AClosedEndTellsTheOtherAndLeavesNoDescriptor) {
-  const std::size_t before = descriptors();
   const auto a = make_end();
   const auto b = make_end();
+  const std::size_t before = descriptors();
   connect(*a, *b);
   run_until([&] { return a->state == State::Connected && b->state == State::Connected; });
   EXPECT_GT(descriptors(), before);
