@@ -6,7 +6,7 @@
 //   {"do":"answer","sdp":OFFER}                       instead of both          → {"sdp":…}
 //
 // The end of input closes the connection and ends it with 0. What goes wrong is told as {"error":…} and ends it with 1;
-// so do five minutes, whatever happens.
+// so do eight minutes, whatever happens.
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -28,7 +28,7 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::chrono::minutes kLongest(5);
+constexpr std::chrono::minutes kLongest(8);
 
 TimePoint steady_now() { return TimePoint(std::chrono::steady_clock::now().time_since_epoch()); }
 
@@ -61,7 +61,7 @@ class Program {
   void run() {
     const TimePoint end = steady_now() + kLongest;
     while (!input_ended_) {
-      if (steady_now() > end) throw std::runtime_error("five minutes are over");
+      if (steady_now() > end) throw std::runtime_error("eight minutes are over");
       wait(std::min(end, peer_.next_timeout()));
       while (const auto received = sockets_.receive()) {
         peer_.handle_datagram(steady_now(), received->path, received->datagram);

@@ -9,7 +9,7 @@
 //            the other's "sha256 HEX" comes, text "match" or "mismatch"
 //   any other label echoes each message as it came.
 
-const timeLimit = 120_000;
+const timeLimit = 240_000;
 const queueLimit = 1 << 20;
 
 const sleep = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

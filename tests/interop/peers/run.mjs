@@ -3,13 +3,15 @@
 //   node run.mjs --echo-peer PROGRAM [STACK…]   Isotube's peer with each stack (default: all)
 //   node run.mjs --with STACK [STACK…]          chromium or libdatachannel with others: a check of these scripts alone
 //
-// Ends with 0 if all that was tried worked, 1 if not, 2 if it was called wrongly. The last line counts.
+// Ends with 0 if all that was tried worked, 1 if not, 2 if it was called wrongly. The last line counts; results go to
+// the file $ISOTUBE_REPORT as well, if there is one.
 import { webcrypto } from 'node:crypto';
+import fs from 'node:fs';
 import { parseArgs } from 'node:util';
 
 globalThis.crypto ??= webcrypto;
 
-const limitPerPair = 180_000;
+const limitPerPair = 400_000;
 const stacks = ['chromium', 'libdatachannel', 'werift'];
 /// Those that can do all that the serving side must.
 const servers = ['chromium', 'libdatachannel'];
@@ -31,12 +33,28 @@ function argumentsOf() {
   };
 }
 
+/// What a stack throws out of its own callbacks ends the pair that is being tried, not the whole run.
+let interrupt = (error) => console.error(error);
+process.on('uncaughtException', (error) => interrupt(error));
+
 function withLimit(promise, what) {
   let timer;
   const limit = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`${what} took more than ${limitPerPair / 1000} s`)), limitPerPair);
+    interrupt = reject;
   });
   return Promise.race([promise, limit]).finally(() => clearTimeout(timer));
+}
+
+const counts = { passed: 0, failed: 0, skipped: 0 };
+
+function report(verdict, name, why) {
+  ++counts[verdict];
+  console.log(`${verdict === 'failed' ? 'FAILED ' : verdict.padEnd(7)} ${name}${why ? `: ${why}` : ''}`);
+  const { ISOTUBE_REPORT: file } = process.env;
+  if (!file) return;
+  const word = { passed: 'pass', failed: 'fail', skipped: 'skip' }[verdict];
+  fs.appendFileSync(file, `${word} interop_peers: ${name}${verdict === 'passed' ? '' : `: ${why}`}\n`);
 }
 
 /// One pair: they connect, the examiner examines. Gives the exam's lines.
@@ -71,26 +89,24 @@ async function runPair(modules, names, offers, options) {
     const ended = `${names[index]} ends in good order`;
     await withLimit(peer.close(), ended).catch((error) => lines.push({ name: ended, error: error.message }));
   }
-  for (const { name, error, note } of lines) {
-    console.log(`${error ? 'FAILED' : 'passed'}  ${title}: ${name}${note ? ` (${note})` : ''}${error ? `\n        ${error}` : ''}`);
-  }
-  return lines;
+  for (const { name, error, note } of lines) report(error ? 'failed' : 'passed', `${title}: ${name}`, error ?? note);
 }
 
 async function main(options) {
   const modules = new Map();
-  for (const name of new Set([...options.examiners, options.server])) modules.set(name, await import(`./stacks/${name}.mjs`));
-  const lines = [];
+  for (const name of new Set([options.server, ...options.examiners])) modules.set(name, await import(`./stacks/${name}.mjs`));
   for (const examiner of options.examiners) {
     if (examiner === options.server) continue;
-    for (const offers of [examiner, options.server]) {
-      lines.push(...(await runPair(modules, [examiner, options.server], offers, options)));
+    const missing = modules.get(examiner).missing?.();
+    if (missing) {
+      report('skipped', examiner, missing);
+      continue;
     }
+    for (const offers of [examiner, options.server]) await runPair(modules, [examiner, options.server], offers, options);
   }
-  for (const stack of modules.values()) await stack.end();
-  const failed = lines.filter((line) => line.error).length;
-  console.log(`${lines.length - failed} passed, ${failed} failed, 0 skipped`);
-  return failed > 0 || lines.length === 0 ? 1 : 0;
+  for (const stack of modules.values()) await withLimit(stack.end(), 'cleaning up').catch(console.error);
+  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  return counts.failed > 0 || counts.passed === 0 ? 1 : 0;
 }
 
 let options;

@@ -1,4 +1,5 @@
 // Chromium, Debian's, without a window: the peer connection lives in a page, which this drives.
+import { existsSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -19,12 +20,15 @@ const switches = [
   '--allow-loopback-in-peer-connection',
 ];
 
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+export const missing = () => (existsSync(executablePath) ? undefined : `${executablePath} is not there`);
+
 let browser;
 let profile;
 
 async function launch() {
   profile = await fs.mkdtemp(path.join(os.tmpdir(), 'isotube-chromium-'));
-  const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
   return chromium.launchPersistentContext(profile, { executablePath, args: switches });
 }
 

@@ -40,4 +40,4 @@ export async function start({ echoPeer }) {
   };
 }
 
-export const end = () => {};
+export async function end() {}

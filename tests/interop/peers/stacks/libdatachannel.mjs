@@ -68,4 +68,4 @@ export async function start() {
 }
 
 /// The library's own cleanup now and then crashes when a connection has just been closed; ending the process does as well.
-export const end = () => {};
+export async function end() {}

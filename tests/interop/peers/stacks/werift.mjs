@@ -44,4 +44,4 @@ export async function start() {
   };
 }
 
-export const end = () => {};
+export async function end() {}
