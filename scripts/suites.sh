@@ -60,29 +60,9 @@ suite_faults() {
   ISOTUBE=$PWD/build/test/isotube python3 tests/faults/run || true
 }
 
-# Real peers: libusrsctp in memory, then Chromium, libdatachannel and werift.
 suite_interop() {
-  local log=build/logs/interop.log verdict line
   build_tests interop_echo_peer interop_usrsctp
-  run_gtest "interop usrsctp" 900 build/test/interop_usrsctp
-  if [[ ! -d tests/interop/peers/node_modules || tests/interop/peers/package-lock.json -nt tests/interop/peers/node_modules ]]; then
-    step "installing the peers (npm)"
-    if ! (cd tests/interop/peers && npm ci --no-progress >"$OLDPWD/build/logs/npm.log" 2>&1); then
-      fail "interop peers" "npm ci failed (see build/logs/npm.log)"
-      return
-    fi
-    touch tests/interop/peers/node_modules
-  fi
-  (cd tests/interop/peers && timeout --kill-after=10 1200 node run.mjs --echo-peer "$OLDPWD/build/test/interop_echo_peer") \
-    >"$log" 2>&1 || true
-  while read -r verdict line; do
-    case "$verdict" in
-      passed) pass "interop $line" ;;
-      FAILED) fail "interop $line" "see $log" ;;
-    esac
-  done <"$log"
-  if ! grep -qE '^[0-9]+ passed, [0-9]+ failed' "$log"; then fail "interop peers" "not done (see $log)"; fi
-  sed 's/^/  /' "$log"
+  tests/interop/run build/test || true
 }
 
 # What a unit test does not reach by itself: leaks, bounds, undefined behaviour.

@@ -99,12 +99,16 @@ asio::awaitable<std::expected<void, HttpError>> connect(beast::tcp_stream& strea
 /// Prepares the checks of the certificate: its chain, and that it was made for this host (RFC 9110 4.3.4).
 void expect_host(asio::ssl::stream<beast::tcp_stream&>& stream, const std::string& host) {
   stream.set_verify_mode(asio::ssl::verify_peer);
-  stream.set_verify_callback(asio::ssl::host_name_verification(host));
-  if (!IpAddress::parse(host)) {
-    // SNI holds names only (RFC 6066 3). The macro that does this casts in C's way.
-    SSL_ctrl(stream.native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-             const_cast<char*>(host.c_str()));
+  // OpenSSL compares itself: then its verdict says what did not match.
+  SSL* const ssl = stream.native_handle();
+  if (IpAddress::parse(host)) {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str());
+    return;
   }
+  SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  SSL_set1_host(ssl, host.c_str());
+  // SNI holds names only (RFC 6066 3). The macro that does this casts in C's way.
+  SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str()));
 }
 
 }  // namespace
