@@ -31,21 +31,32 @@ configure() {
   echo "$options" >"$dir/options"
 }
 
+# Of Ninja's lines one every 20 s, the last one, and whatever is no progress: for logs.
+now_and_then() {
+  local dir=$1 line last="" shown=-20
+  while IFS= read -r line; do
+    case $line in
+      *"Re-checking globbed directories"* | "ninja: Entering directory"* | "ninja: no work to do"*) ;;
+      \[[0-9]*)
+        [[ -n $last ]] || step "building $dir"
+        if ((SECONDS - shown >= 20)); then
+          echo "  $line"
+          shown=$SECONDS
+        fi
+        last=$line
+        ;;
+      *) echo "$line" ;;
+    esac
+  done
+  if [[ -n $last ]]; then echo "  $last"; fi
+}
+
 # build DIR [TARGET…]: Ninja shows its progress on a terminal; elsewhere a line now and then.
 build() {
   local dir=$1
   if [[ -t 1 ]]; then
     ninja -C "$dir" -j "$(build_jobs)" "${@:2}"
   else
-    NINJA_STATUS='[%f/%t %es] ' ninja -C "$dir" -j "$(build_jobs)" "${@:2}" | awk -v dir="$dir" '
-      /Re-checking globbed directories|^ninja: (Entering directory|no work to do)/ { next }
-      /^\[[0-9]+\/[0-9]+ / {
-        if (!shown) print "==> building " dir
-        if (systime() - shown >= 20) { print "  " $0; fflush(); shown = systime() }
-        last = $0
-        next
-      }
-      { print; fflush() }
-      END { if (last != "") print "  " last }'
+    NINJA_STATUS='[%f/%t %es] ' ninja -C "$dir" -j "$(build_jobs)" "${@:2}" | now_and_then "$dir"
   fi || die "building $dir failed"
 }
