@@ -135,6 +135,8 @@ Session::Impl::Setback Session::Impl::explain(int result) const {
   const bool is_ssl = ERR_GET_LIB(error) == ERR_LIB_SSL;
   const int reason = ERR_GET_REASON(error);
   if (is_ssl && reason == SSL_R_READ_TIMEOUT_EXPIRED) return {Setback::Kind::TimedOut, reason_of(error)};
+  // A fatal alert from the peer; SSL_get_error() would take it for a close_notify now.
+  if (is_ssl && reason >= SSL_AD_REASON_OFFSET) return {Setback::Kind::Refused, reason_of(error)};
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
       return {Setback::Kind::WantsMore, {}};
@@ -143,8 +145,7 @@ Session::Impl::Setback Session::Impl::explain(int result) const {
     default:
       break;
   }
-  const bool is_alert = reason >= SSL_AD_REASON_OFFSET;
-  const bool is_refusal = is_alert || std::ranges::find(kNothingInCommon, reason) != kNothingInCommon.end();
+  const bool is_refusal = std::ranges::find(kNothingInCommon, reason) != kNothingInCommon.end();
   return {is_ssl && is_refusal ? Setback::Kind::Refused : Setback::Kind::Broken, reason_of(error)};
 }
 
