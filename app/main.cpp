@@ -87,7 +87,10 @@ int run(int argc, char** argv) {
     // Help and version come this way too, with exit code 0.
     if (error.get_exit_code() == 0) return root.exit(error);
     const auto chosen = root.get_subcommands();
-    return usage_error(chosen.empty() ? nullptr : chosen.front(), error.what());
+    if (!chosen.empty()) return usage_error(chosen.front(), error.what());
+    const auto unread = root.remaining();
+    if (unread.empty()) return usage_error(nullptr, "which command? isotube --help shows them");
+    return usage_error(nullptr, "there is no '" + unread.front() + "'; isotube --help shows the commands");
   }
   if (version->parsed()) {
     std::cout << kVersion << "\n";

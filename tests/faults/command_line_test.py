@@ -23,7 +23,7 @@ class CommandLine(Scenario):
     def test_wrong_usage_ends_with_2_and_names_the_mistake(self):
         url = "http://127.0.0.1:1"
         for arguments, complaint in (
-                ([], "subcommand"),
+                ([], "which command?"),
                 (["conect"], "conect"),
                 (["connect"], "URL is missing"),
                 (["connect", url], "at least one -L"),
