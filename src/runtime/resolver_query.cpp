@@ -65,6 +65,7 @@ ares_addr_port_node to_node(const Address& server) {
 
 bool set_servers(ares_channel channel, const std::vector<Address>& servers) {
   std::vector<ares_addr_port_node> nodes;
+  nodes.reserve(servers.size());
   for (const Address& server : servers) nodes.push_back(to_node(server));
   for (std::size_t i = 1; i < nodes.size(); ++i) nodes[i - 1].next = &nodes[i];
   return nodes.empty() || ::ares_set_servers_ports(channel, nodes.data()) == ARES_SUCCESS;

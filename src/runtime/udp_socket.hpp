@@ -62,7 +62,7 @@ class UdpSocket {
   [[nodiscard]] static std::expected<UdpSocket, OpenError> open(const Strand& strand, Family family,
                                                                 std::optional<PortRange> ports, Random& random);
   UdpSocket(UdpSocket&&) = default;
-  UdpSocket& operator=(UdpSocket&&) = default;
+  UdpSocket& operator=(UdpSocket&&) = delete;
 
   [[nodiscard]] Family family() const { return family_; }
   [[nodiscard]] std::uint16_t port() const { return port_; }

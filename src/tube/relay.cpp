@@ -275,14 +275,13 @@ Relay::StreamPointer Relay::find(frame::ConnNo conn_no) const {
 
 void Relay::add(const StreamPointer& stream) { streams_[stream->conn_no()] = stream; }
 
-void Relay::end(const StreamPointer& stream, CloseReason reason, const std::string& message) {
-  const StreamPointer held = stream;
-  streams_.erase(held->conn_no());
-  std::erase(to_read_, held);
-  std::erase(to_write_, held);
-  held->dial.reset();
-  held->reading = Stream::Reading::Ended;
-  observer_.connection_ended(*held, reason, message);
+void Relay::end(StreamPointer stream, CloseReason reason, const std::string& message) {
+  streams_.erase(stream->conn_no());
+  std::erase(to_read_, stream);
+  std::erase(to_write_, stream);
+  stream->dial.reset();
+  stream->reading = Stream::Reading::Ended;
+  observer_.connection_ended(*stream, reason, message);
 }
 
 }  // namespace isotube::tube

@@ -91,7 +91,7 @@ class Relay : public std::enable_shared_from_this<Relay> {
   [[nodiscard]] std::size_t buffered() const;
   [[nodiscard]] StreamPointer find(frame::ConnNo conn_no) const;
   void add(const StreamPointer& stream);
-  void end(const StreamPointer& stream, CloseReason reason, const std::string& message);
+  void end(StreamPointer stream, CloseReason reason, const std::string& message);
 
   // relay_io.cpp: what sockets say
   void start(const StreamPointer& stream);

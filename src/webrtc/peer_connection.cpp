@@ -21,15 +21,15 @@ asio::steady_timer::time_point to_steady(TimePoint time) {
 
 }  // namespace
 
-std::shared_ptr<PeerConnection> PeerConnection::create(runtime::Strand strand, peer::Settings settings,
+std::shared_ptr<PeerConnection> PeerConnection::create(runtime::Strand strand, const peer::Settings& settings,
                                                        const Random& random) {
-  return std::make_shared<PeerConnection>(std::move(strand), std::move(settings), random);
+  return std::make_shared<PeerConnection>(std::move(strand), settings, random);
 }
 
-PeerConnection::PeerConnection(runtime::Strand strand, peer::Settings settings, const Random& random)
+PeerConnection::PeerConnection(runtime::Strand strand, const peer::Settings& settings, const Random& random)
     : strand_(std::move(strand)),
       random_(random.fork("ports")),
-      peer_(std::move(settings), random, pool_, dtls::Certificate::generate(runtime::unix_seconds())),
+      peer_(settings, random, pool_, dtls::Certificate::generate(runtime::unix_seconds())),
       timer_(strand_) {}
 
 void PeerConnection::turn_again() {

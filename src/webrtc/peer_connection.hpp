@@ -60,10 +60,10 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
     virtual void handle_failure(std::exception_ptr failure) noexcept = 0;
   };
 
-  /// Makes the peer's certificate (0.1 ms) and nothing else. `handler` may be set later.
-  [[nodiscard]] static std::shared_ptr<PeerConnection> create(runtime::Strand strand, peer::Settings settings,
+  /// Makes the peer's certificate (0.1 ms) and nothing else; from any thread. The handler is set afterwards.
+  [[nodiscard]] static std::shared_ptr<PeerConnection> create(runtime::Strand strand, const peer::Settings& settings,
                                                               const Random& random);
-  PeerConnection(runtime::Strand strand, peer::Settings settings, const Random& random);
+  PeerConnection(runtime::Strand strand, const peer::Settings& settings, const Random& random);
   PeerConnection(const PeerConnection&) = delete;
   PeerConnection& operator=(const PeerConnection&) = delete;
 
