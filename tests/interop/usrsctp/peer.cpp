@@ -78,6 +78,15 @@ Peer::Peer(const Options& options) : options_(options) {
   Socket* socket = usrsctp_socket(AF_CONN, SOCK_STREAM, IPPROTO_SCTP, nullptr, nullptr, 0, nullptr);
   ISOTUBE_ASSERT(socket != nullptr);
   set_up(socket);
+  // For the associations to come: one that exists takes neither.
+  if (options_.interleaving) {
+    set_option(socket, IPPROTO_SCTP, kInterleavingSupported,
+               sctp_assoc_value{.assoc_id = SCTP_FUTURE_ASSOC, .assoc_value = 1});
+  }
+  sctp_paddrparams path{};
+  path.spp_flags = SPP_PMTUD_DISABLE;
+  path.spp_pathmtu = kMtu;
+  set_option(socket, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, path);
   sockaddr_conn address = address_of(this);
   ISOTUBE_ASSERT(usrsctp_bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
   socket_ = socket;
@@ -103,8 +112,6 @@ void Peer::set_up(Socket* socket) const {
   if (options_.interleaving) {
     const int any_message_may_be_interleaved = 2;
     set_option(socket, IPPROTO_SCTP, SCTP_FRAGMENT_INTERLEAVE, any_message_may_be_interleaved);
-    set_option(socket, IPPROTO_SCTP, kInterleavingSupported,
-               sctp_assoc_value{.assoc_id = SCTP_FUTURE_ASSOC, .assoc_value = 1});
   }
   for (const int type : {SCTP_ASSOC_CHANGE, SCTP_STREAM_RESET_EVENT, SCTP_SHUTDOWN_EVENT}) {
     set_option(socket, IPPROTO_SCTP, SCTP_EVENT,
@@ -112,10 +119,6 @@ void Peer::set_up(Socket* socket) const {
   }
   set_option(socket, IPPROTO_SCTP, SCTP_INITMSG,
              sctp_initmsg{.sinit_num_ostreams = kStreams, .sinit_max_instreams = kStreams});
-  sctp_paddrparams path{};
-  path.spp_flags = SPP_PMTUD_DISABLE;
-  path.spp_pathmtu = kMtu;
-  set_option(socket, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, path);
 }
 
 void Peer::connect() {
