@@ -35,7 +35,9 @@ class Peer {
  public:
   struct Options {
     bool interleaving = false;
-    std::uint32_t receive_buffer = 1 << 20;
+    /// With interleaving it must hold an unfinished message of every stream: usrsctp with a full buffer also refuses
+    /// the chunk that would finish one, and then nothing moves any more.
+    std::uint32_t receive_buffer = 4 << 20;
   };
 
   explicit Peer(const Options& options);
