@@ -64,7 +64,7 @@ class Ssh(Scenario):
         self.assertEqual((7, b"through the tube"), (done.returncode, done.stdout), done.stderr)
 
     def test_scp_copies_there_and_back(self):
-        original = random_file(self.folder / "original", 100 << 20)
+        original = random_file(self.folder / "original", 32 << 20)
         remote = f"{getpass.getuser()}@127.0.0.1:{self.folder}"
         scp = ["scp", "-q", *self.options(), "-P", str(self.tunnel.port)]
         subprocess.run([*scp, original, f"{remote}/there"], check=True, timeout=120)
