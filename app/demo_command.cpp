@@ -91,7 +91,7 @@ class DemoCommand : public Command {
   CLI::App& declare(CLI::App& root) override {
     CLI::App& command = *root.add_subcommand("demo", "See it work: real transfers through a tube on this machine");
     command.add_option("--megabytes", megabytes_, "How much to move each way, in MB (default: 256)")
-        ->check(CLI::Range(1, 1'000'000))
+        ->check(CLI::Range(1, 1'000'000).description(""))
         ->type_name("N");
     command.add_flag("--json", json_, "End with one JSON object instead of the table");
     command.footer(kExamples);

@@ -29,7 +29,7 @@ Examples:
   isotube gateway --allow tcp:127.0.0.1:9000
       for clients on this machine
   isotube gateway --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem \
-      --token-file tokens --allow 'tcp:*.build.example.com:22' --allow tcp:10.1.0.0/16:5432
+      --token-file tokens --allow tcp:build.example.com:22 --allow tcp:10.1.0.0/16:5432
       for clients elsewhere
   isotube gateway --config gateway.toml --udp-ports 40000-40999 --public-address 192.0.2.7
       behind a firewall and a one-to-one NAT)";
@@ -54,11 +54,11 @@ class GatewayCommand : public Command {
              "ORIGIN");
     repeated("--host-name", config_.host_names, "A name that clients reach this gateway by; may be repeated", "NAME");
     command.add_option("--workers", config_.workers, "Threads (default: one for each core)")
-        ->check(CLI::Range(1, 1024))
+        ->check(CLI::Range(1, 1024).description(""))
         ->type_name("N");
     command
         .add_option("--drain-seconds", drain_seconds_, "How long open connections may go on at the end (default: 30)")
-        ->check(CLI::Range(0, 86'400))
+        ->check(CLI::Range(0, 86'400).description(""))
         ->type_name("N");
     command.footer(kExamples);
     return command;

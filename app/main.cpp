@@ -27,11 +27,11 @@ struct CommonOptions {
     const std::vector<std::string> levels(std::begin(kLogLevels), std::end(kLogLevels));
     command.add_option("--config", config, "Read options from FILE (TOML, same names as the options)")
         ->type_name("FILE");
-    command.add_option("--log-level", log_level, "Show this and what is more important (default: info)")
-        ->check(CLI::IsMember(levels))
+    command.add_option("--log-level", log_level, "trace, debug, info, warning, error or off (default: info)")
+        ->check(CLI::IsMember(levels).description(""))
         ->type_name("LEVEL");
     command.add_option("--log-format", log_format, "text or json (default: text)")
-        ->check(CLI::IsMember({"text", "json"}))
+        ->check(CLI::IsMember({"text", "json"}).description(""))
         ->type_name("FORMAT");
   }
 };
