@@ -158,7 +158,7 @@ class GatewayCommand : public Command {
       allow = *std::move(again);
     }
     // The gateway itself says how it went.
-    (void)gateway.reload(std::move(allow));
+    [[maybe_unused]] const auto done = gateway.reload(std::move(allow));
   }
 
   std::string listen_text_ = "127.0.0.1:8080";

@@ -28,6 +28,7 @@ std::string Table::line(const std::vector<std::string>& cells, const std::vector
 
 std::string Table::text() const {
   std::vector<std::string> heads;
+  heads.reserve(columns_.size());
   for (const Column& column : columns_) heads.push_back(column.head);
   std::vector<std::size_t> widths(columns_.size(), 0);
   for (std::size_t i = 0; i < widths.size(); ++i) {

@@ -3,7 +3,6 @@
 #include <bit>
 #include <cassert>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -71,6 +70,7 @@ Buffer BufferPool::acquire(std::size_t headroom, std::size_t room) {
     free_[size_class].pop_back();
     stats_.kept_bytes -= wanted;
   } else {
+    if (size_class < kClasses && free_[size_class].capacity() == 0) free_[size_class].reserve(kMostKept);
     buffer.storage_ = std::make_unique_for_overwrite<std::byte[]>(wanted);
     ++stats_.allocations;
   }
@@ -95,16 +95,15 @@ void BufferPool::release(std::unique_ptr<std::byte[]> storage, std::size_t capac
   // A tube that reads past what was written must see this pattern, never another connection's payload.
   std::memset(storage.get(), 0xDB, capacity);
 #endif
-  try {
-    free_[size_class].push_back(std::move(storage));
-    stats_.kept_bytes += capacity;
-  } catch (const std::bad_alloc&) {
-    // The list could not grow: the heap has the storage back, and the next acquire asks it again.
-  }
+  std::vector<std::unique_ptr<std::byte[]>>& list = free_[size_class];
+  // A buffer may die anywhere: keeping its storage must not allocate.
+  if (list.size() == list.capacity()) return;
+  list.push_back(std::move(storage));
+  stats_.kept_bytes += capacity;
 }
 
 void BufferPool::trim() {
-  for (auto& list : free_) list.clear();
+  for (auto& list : free_) list = std::vector<std::unique_ptr<std::byte[]>>();
   stats_.kept_bytes = 0;
 }
 

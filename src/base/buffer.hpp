@@ -85,6 +85,8 @@ class BufferPool {
   /// Classes are the powers of two from 512 B to 512 KiB (the largest message is 256 KiB with room around it).
   static constexpr std::size_t kSmallestClass = 9;
   static constexpr std::size_t kClasses = 11;
+  /// Of each class: 64 messages of 64 KiB are what 4 MiB in flight holds.
+  static constexpr std::size_t kMostKept = 64;
 
   void release(std::unique_ptr<std::byte[]> storage, std::size_t capacity) noexcept;
 
