@@ -39,12 +39,11 @@ void Association::Impl::handle_packet(TimePoint now, ByteView packet) {
   for (; chunk; chunk = reader->next()) {
     if (!handle_chunk(now, *chunk) || finished_) break;
   }
-  if (finished_) return;
-  if (reader->malformed()) ++counters_.packets_dropped;
   for (std::size_t i = events_before; i < events_.size(); ++i) {
     if (const auto* received = std::get_if<MessageReceived>(&events_[i])) undelivered_ += received->message.size();
   }
-  schedule_sack(now);
+  if (reader->malformed()) ++counters_.packets_dropped;
+  if (!finished_) schedule_sack(now);
 }
 
 bool Association::Impl::handle_chunk(TimePoint now, const ChunkView& chunk) {

@@ -89,12 +89,13 @@ std::optional<Fragment> SendQueue::next(TimePoint now, std::size_t room, std::si
         turns_.pop_front();
         continue;
       }
-      begin_message(stream);
     }
+    const OutgoingMessage& front = stream.current ? message(*stream.current) : stream.waiting.front();
+    const std::size_t remaining = front.payload.size() - front.cut;
+    if (room == 0 || (remaining > room && room < least)) return std::nullopt;
+    if (!stream.current) begin_message(stream);
     const MessageId id = *stream.current;
     OutgoingMessage& whole = message(id);
-    const std::size_t remaining = whole.payload.size() - whole.cut;
-    if (room == 0 || (remaining > room && room < least)) return std::nullopt;
     Fragment fragment{.message = id,
                       .offset = whole.cut,
                       .length = std::min(room, remaining),
