@@ -200,6 +200,11 @@ void Link::inject(Side& to, wire::Packet packet) {
 }
 
 void Link::inject_bytes(Side& to, ByteView bytes) {
+  // Whoever seems to have sent an INIT may be answered under its tag.
+  constexpr std::size_t kTag = wire::kHeader + 4;
+  const bool is_init =
+      bytes.size() >= kTag + 4 && (bytes[wire::kHeader] == std::byte{1} || bytes[wire::kHeader] == std::byte{2});
+  if (is_init) (&to == &a ? z : a).announced_tags.insert(wire::u32_at(bytes, kTag));
   to->handle_packet(now, bytes);
   drain();
 }
