@@ -12,7 +12,7 @@ sdp::Description Peer::Impl::create_offer(TimePoint now) {
   agent_.set_role(ice::Role::Controlling);
   pump(now);
   described_ = true;
-  return describe(sdp::Type::Offer, Setup::ActPass);
+  return described(sdp::Description());
 }
 
 std::expected<void, DescriptionError> Peer::Impl::set_answer(TimePoint now, const sdp::Description& answer) {
@@ -32,10 +32,10 @@ std::expected<sdp::Description, DescriptionError> Peer::Impl::accept_offer(TimeP
   // RFC 8445 6.1.1: the offerer controls, unless it is lite and we are not.
   agent_.set_role(offer.ice_lite ? ice::Role::Controlling : ice::Role::Controlled);
   // RFC 8842 5.3: to an "actpass" offer the answerer should be active; its ClientHello needs no round trip to wait for.
-  const Setup ours = offer.setup == Setup::Active ? Setup::Passive : Setup::Active;
-  apply_remote(now, offer, ours == Setup::Active ? dtls::Role::Client : dtls::Role::Server);
+  const sdp::Description answer = sdp::answer_to(offer);
+  apply_remote(now, offer, answer.setup == Setup::Active ? dtls::Role::Client : dtls::Role::Server);
   described_ = true;
-  return describe(sdp::Type::Answer, ours);
+  return described(answer);
 }
 
 std::optional<DescriptionError> Peer::Impl::check(const sdp::Description& remote) const {
@@ -56,14 +56,11 @@ void Peer::Impl::apply_remote(TimePoint now, const sdp::Description& remote, dtl
   pump(now);
 }
 
-sdp::Description Peer::Impl::describe(sdp::Type type, Setup setup) const {
-  sdp::Description description;
-  description.type = type;
+sdp::Description Peer::Impl::described(sdp::Description description) const {
   description.session_id = session_id_;
   description.session_version = 1;
   description.ice = agent_.local_credentials();
   description.ice_pacing = settings_.ice.pacing;
-  description.setup = setup;
   description.fingerprints = {certificate_.fingerprint()};
   description.sctp_port = settings_.sctp.local_port;
   description.max_message_size = settings_.max_message_size;

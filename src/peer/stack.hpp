@@ -45,7 +45,8 @@ class Peer::Impl {
   /// A datagram made by DTLS, or one that did not fit into its batch.
   using Queue = std::deque<Bytes>;
 
-  sdp::Description describe(sdp::Type type, sdp::Setup setup) const;
+  /// `description` with what this peer is: its credentials, certificate, candidates and limits.
+  sdp::Description described(sdp::Description description) const;
   std::optional<DescriptionError> check(const sdp::Description& remote) const;
   void apply_remote(TimePoint now, const sdp::Description& remote, dtls::Role role);
 

@@ -52,6 +52,22 @@ TEST(Peer, OfferCarriesWhatWasGatheredBefore) {
   EXPECT_EQ(offer.setup, sdp::Setup::ActPass);
 }
 
+TEST(Peer, AnswersWithTheMidAndTheRejectedMediaOfTheOffer) {
+  Pair pair;
+  sdp::Description offer = pair.offerer.peer.create_offer(pair.now);
+  offer.mid = "data";
+  offer.bundle = false;
+  offer.rejected_before = {{"audio", "UDP/TLS/RTP/SAVPF", "111", "a"}};
+  const auto answer = pair.answerer.peer.accept_offer(pair.now, offer);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->type, sdp::Type::Answer);
+  EXPECT_EQ(answer->setup, sdp::Setup::Active);
+  EXPECT_EQ(answer->mid, "data");
+  EXPECT_FALSE(answer->bundle);
+  EXPECT_EQ(answer->rejected_before, offer.rejected_before);
+  EXPECT_EQ(answer->ice, pair.answerer.peer.local_ice_credentials());
+}
+
 TEST(Peer, SignalsCandidatesThatItFoundAfterItsDescription) {
   Pair pair;
   const sdp::Description offer = pair.offerer.peer.create_offer(pair.now);
