@@ -26,7 +26,8 @@ using tcp = boost::asio::ip::tcp;
 using Kind = Report::Kind;
 
 /// What may take milliseconds may take this long on a busy machine.
-constexpr std::chrono::seconds kPatience{30};
+/// Longer than consent takes to expire (30 s, RFC 7675): a gateway that dies without a farewell is found out by that.
+constexpr std::chrono::seconds kPatience{60};
 
 /// Keeps what was reported, and lets a test wait for it.
 class Reports {
