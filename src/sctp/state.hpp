@@ -183,13 +183,13 @@ class Association::Impl {
 
   std::vector<StreamId> resets_wanted_;
   std::optional<OutgoingResetRequest> reset_in_progress_;
-  std::uint32_t first_number_of_reset_ = 0;  ///< it may be asked for under several numbers
   int peer_answered_in_progress_ = 0;
   std::set<StreamId> refused_;
   std::uint32_t next_request_;
   std::uint32_t expected_request_ = 0;
   std::uint32_t last_result_ = reconfig_result::kNothingToDo;
   std::optional<OutgoingResetRequest> deferred_reset_;
+  std::optional<OutgoingResetRequest> waited_reset_;  ///< the last request, if it could not be performed at once
 
   std::uint64_t heartbeat_nonce_ = 0;  ///< 0: none is unanswered
   TimePoint heartbeat_sent_;

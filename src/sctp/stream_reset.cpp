@@ -49,7 +49,6 @@ void Association::Impl::send_reset_when_due(TimePoint now) {
   request.last_tsn = static_cast<std::uint32_t>(outstanding_->next_tsn() - 1);
   control(make_outgoing_reset(request));
   reset_in_progress_ = std::move(request);
-  first_number_of_reset_ = reset_in_progress_->request;
   peer_answered_in_progress_ = 0;
   start(Timer::Reconfig, now + round_trip_.rto());
 }
@@ -89,8 +88,15 @@ void Association::Impl::on_outgoing_reset(const OutgoingResetRequest& request) {
     last_result_ = reconfig_result::kDenied;
     return answer(last_result_);
   }
-  // Some peers ask again under a new number while the old request waits for data: then it is one request with the new
-  // number and the streams of both.
+  // A peer whose request had to wait for data may ask again under a new number. When it is done already, it is not done
+  // twice: the streams may be in use again.
+  const bool asks_again = waited_reset_ && !deferred_reset_ && waited_reset_->last_tsn == request.last_tsn &&
+                          waited_reset_->streams == request.streams;
+  if (asks_again) {
+    last_result_ = reconfig_result::kPerformed;
+    return answer(last_result_);
+  }
+  // While it still waits, it is one request with the new number and the streams of both.
   OutgoingResetRequest merged = request;
   if (deferred_reset_ && !merged.streams.empty()) {
     for (const StreamId stream : deferred_reset_->streams) {
@@ -100,6 +106,7 @@ void Association::Impl::on_outgoing_reset(const OutgoingResetRequest& request) {
   }
   deferred_reset_ = std::move(merged);
   perform_deferred_reset();
+  waited_reset_ = deferred_reset_;
   if (!deferred_reset_) return;
   last_result_ = reconfig_result::kInProgress;
   answer(last_result_);
@@ -121,10 +128,7 @@ void Association::Impl::perform_deferred_reset() {
 }
 
 void Association::Impl::on_reconfig_response(TimePoint now, const ReconfigResponse& response) {
-  if (!reset_in_progress_) return;
-  // A peer may answer an earlier number of the same reset when it is done.
-  const std::uint32_t numbers = reset_in_progress_->request - first_number_of_reset_;
-  if (response.response - first_number_of_reset_ > numbers) return;
+  if (!reset_in_progress_ || response.response != reset_in_progress_->request) return;
   unanswered_ = 0;
   if (response.result == reconfig_result::kInProgress) {
     ++peer_answered_in_progress_;
@@ -139,13 +143,15 @@ void Association::Impl::on_reconfig_response(TimePoint now, const ReconfigRespon
 }
 
 void Association::Impl::on_reconfig_timer(TimePoint now) {
+  constexpr int kPatience = 3;
   if (!reset_in_progress_ || give_up_after(settings_.max_retransmissions)) return;
   if (peer_answered_in_progress_ == 0) {
     round_trip_.back_off();
-  } else if (peer_answered_in_progress_ % 2 == 0) {
-    // RFC 6525 does not say under which number to ask again. Some peers look again at a repeat, others give it the old
-    // answer and look at a new number only: they get both in turn.
+  } else if (peer_answered_in_progress_ >= kPatience) {
+    // Most peers answer the old number again when they are done. Some give it the same answer for ever and look at a
+    // new number only.
     reset_in_progress_->request = next_request_++;
+    peer_answered_in_progress_ = 0;
   }
   control(make_outgoing_reset(*reset_in_progress_));
   start(Timer::Reconfig, now + round_trip_.rto());

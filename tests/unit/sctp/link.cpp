@@ -12,6 +12,7 @@ void record(Side& side, Event event) {
     if (side.on_message) return side.on_message(*message);
     side.messages.push_back({message->stream, message->ppid, message->ordered, to_bytes(message->message.view())});
   } else if (const auto* incoming = std::get_if<IncomingStreamsReset>(&event)) {
+    side.messages_before_reset = side.messages.size();
     side.incoming_reset.insert(side.incoming_reset.end(), incoming->streams.begin(), incoming->streams.end());
   } else if (const auto* outgoing = std::get_if<OutgoingStreamsReset>(&event)) {
     side.outgoing_reset.insert(side.outgoing_reset.end(), outgoing->streams.begin(), outgoing->streams.end());

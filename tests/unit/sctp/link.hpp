@@ -77,6 +77,7 @@ class Side {
   std::vector<Sent> sent;
   std::vector<Message> messages;
   std::vector<StreamId> incoming_reset;
+  std::size_t messages_before_reset = 0;  ///< what `messages` held at the last of these
   std::vector<StreamId> outgoing_reset;
   std::vector<StreamId> reset_refused;
   std::vector<StreamId> low;

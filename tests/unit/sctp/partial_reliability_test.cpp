@@ -109,6 +109,7 @@ TEST_P(SctpPartialReliability, AMessageThatAgesInTheQueueNeverLeavesIt) {
   ASSERT_TRUE(link.connect());
   link.z.reading = false;
   for (int i = 0; i < 6; ++i) ASSERT_TRUE(link.send(link.a, 1, random_bytes(10'000, 1)));
+  link.run_for(seconds(1));
   ASSERT_TRUE(link.send(link.a, 2, as_byte_view("aged"), {.lifetime = milliseconds(100)}));
   ASSERT_TRUE(link.send(link.a, 1, as_byte_view("end")));
   link.run_for(seconds(5));

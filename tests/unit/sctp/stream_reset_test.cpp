@@ -35,15 +35,11 @@ INSTANTIATE_TEST_SUITE_P(Interleaving, SctpReset, testing::Bool());
 TEST_P(SctpReset, ComesAfterAllThatWasQueued) {
   Link link(options());
   ASSERT_TRUE(link.connect());
-  std::size_t messages_before = 0;
-  link.on_step = [&] {
-    if (link.z.incoming_reset.empty()) messages_before = link.z.messages.size();
-  };
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(link.send(link.a, 1, random_bytes(50'000, 1)));
   reset(link, link.a, {StreamId{1}});
   ASSERT_TRUE(link.run_until([&] { return !link.a.outgoing_reset.empty() && !link.z.incoming_reset.empty(); }));
   EXPECT_EQ(link.z.messages.size(), 10U);
-  EXPECT_EQ(messages_before, 10U);
+  EXPECT_EQ(link.z.messages_before_reset, 10U);
   EXPECT_EQ(numbers(link.a.outgoing_reset), Numbers{1});
   EXPECT_EQ(numbers(link.z.incoming_reset), Numbers{1});
   EXPECT_TRUE(link.a.incoming_reset.empty());
@@ -181,13 +177,30 @@ void change_result(Link& link, std::uint32_t result, int count) {
 TEST_P(SctpReset, APeerThatIsNotReadyIsAskedAgain) {
   Link link(options());
   ASSERT_TRUE(link.connect());
-  change_result(link, kInProgress, 3);
+  change_result(link, kInProgress, 2);
   reset(link, link.a, {StreamId{1}});
   ASSERT_TRUE(link.run_until([&] { return !link.a.outgoing_reset.empty(); }));
   link.run_for(seconds(10));
   EXPECT_EQ(numbers(link.a.outgoing_reset), Numbers{1});
   EXPECT_TRUE(link.a.reset_refused.empty());
   EXPECT_EQ(numbers(link.z.incoming_reset), Numbers{1});
+}
+
+TEST_P(SctpReset, APeerThatGivesTheOldAnswerForEverIsAskedUnderANewNumber) {
+  Link link(options());
+  ASSERT_TRUE(link.connect());
+  std::set<std::uint32_t> asked;
+  link.z.rewrite = [&](wire::Packet& packet) {
+    for (wire::Chunk& chunk : packet.chunks) {
+      if (chunk.type != Type::Reconfig || wire::u16_at(chunk.value, 0) != kResponse) continue;
+      asked.insert(wire::u32_at(chunk.value, 4));
+      if (asked.size() == 1) wire::put_u32(chunk.value, 8, kInProgress);
+    }
+  };
+  reset(link, link.a, {StreamId{1}});
+  ASSERT_TRUE(link.run_until([&] { return !link.a.outgoing_reset.empty(); }));
+  EXPECT_EQ(asked.size(), 2U);
+  EXPECT_TRUE(link.a.reset_refused.empty());
 }
 
 TEST_P(SctpReset, APeerThatIsNeverReadyDoesNotMakeUsAskInALoop) {
@@ -361,7 +374,7 @@ TEST(SctpResetByHand, IsPerformedAndAnswered) {
 TEST(SctpResetByHand, BeforeItsDataArrivedIsInProgress) {
   Handmade hand(plain());
   hand.request(hand.next_request, hand.next_tsn, {3});
-  EXPECT_EQ(hand.result().value_or(kInProgress), kInProgress);
+  EXPECT_EQ(hand.result(), kInProgress);
   EXPECT_TRUE(hand.link.z.incoming_reset.empty());
   hand.link.inject(hand.link.z, {.chunks = {wire::data(hand.next_tsn, 3, 0, as_byte_view("late"))}});
   // RFC 6525 5.2.1: the same request comes again, with the same number.
@@ -369,6 +382,19 @@ TEST(SctpResetByHand, BeforeItsDataArrivedIsInProgress) {
   EXPECT_EQ(hand.result(), kPerformed);
   ASSERT_EQ(hand.link.z.messages.size(), 1U);
   EXPECT_EQ(numbers(hand.link.z.incoming_reset), Numbers{3});
+}
+
+TEST(SctpResetByHand, AskedForAgainUnderANewNumberItIsDoneOnce) {
+  for (bool while_it_waits : {true, false}) {
+    Handmade hand(plain());
+    hand.request(hand.next_request, hand.next_tsn, {3});
+    if (while_it_waits) hand.request(hand.next_request + 1, hand.next_tsn, {3});
+    EXPECT_EQ(hand.result(), kInProgress);
+    hand.link.inject(hand.link.z, {.chunks = {wire::data(hand.next_tsn, 3, 0, as_byte_view("late"))}});
+    if (!while_it_waits) hand.request(hand.next_request + 1, hand.next_tsn, {3});
+    EXPECT_EQ(hand.result(), kPerformed);
+    EXPECT_EQ(numbers(hand.link.z.incoming_reset), Numbers{3});
+  }
 }
 
 TEST(SctpResetByHand, ARepeatedRequestIsAnsweredAndDoneOnce) {
