@@ -44,17 +44,7 @@ suite_unit() {
   local programs
   mapfile -t programs < <(unit_programs)
   build_tests "${programs[@]}"
-  local program
-  for program in "${programs[@]}"; do
-    if [[ $program == unit_sctp ]]; then
-      # They fail and are open work: named here, so that nobody takes them for passed.
-      local failing='*.AMessageThatAgesInTheQueue*:*.APeerThatIsNotReady*:*.ComesAfterAllThatWasQueued*:*SctpResetWeather*'
-      skip "unit_sctp ${failing//:/ }" "these fail: resets under loss and behind queued data are open work"
-      run_gtest unit_sctp 300 build/test/unit_sctp "--gtest_filter=-$failing"
-    else
-      run_gtest "$program" 300 "build/test/$program"
-    fi
-  done
+  run_programs build/test "" 300 unit_
 }
 
 suite_sim() {
