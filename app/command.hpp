@@ -30,5 +30,6 @@ class Command {
 [[nodiscard]] std::unique_ptr<Command> make_connect_command();
 [[nodiscard]] std::unique_ptr<Command> make_status_command();
 [[nodiscard]] std::unique_ptr<Command> make_demo_command();
+[[nodiscard]] std::unique_ptr<Command> make_bench_command();
 
 }  // namespace isotube::app

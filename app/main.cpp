@@ -73,7 +73,8 @@ int run(int argc, char** argv) {
 
   CommonOptions common;
   std::vector<Entry> entries;
-  for (auto make : {make_gateway_command, make_connect_command, make_status_command, make_demo_command}) {
+  for (auto make :
+       {make_gateway_command, make_connect_command, make_status_command, make_demo_command, make_bench_command}) {
     Entry entry{make(), nullptr};
     entry.parser = &entry.command->declare(root);
     common.declare(*entry.parser);

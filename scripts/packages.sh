@@ -8,7 +8,7 @@ packages_clang=(clang-19 libclang-rt-19-dev)
 packages_lint=("${packages_unit[@]}" "${packages_clang[@]}" clang-tidy-19 clang-format-19 python3)
 packages_faults=("${packages_run[@]}" python3 nginx-light openssh-server openssh-client openssl curl)
 packages_interop=("${packages_unit[@]}" libusrsctp-dev python3 chromium nodejs npm openssl)
-packages_bench=("${packages_run[@]}" python3)
+packages_bench=("${packages_run[@]}" python3 nodejs npm)
 
 # Prints those of the named packages that are not installed.
 missing_packages() {

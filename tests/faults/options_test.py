@@ -4,7 +4,7 @@ import re
 import signal
 from pathlib import Path
 
-from world import Scenario, closed_port, dial, ended, http, round_trip
+from world import Scenario, closed_port, dial_in_vain, http, round_trip
 
 
 def udp_ports_of(pid):
@@ -87,8 +87,7 @@ class Options(Scenario):
         config.write_text(f'allow = ["tcp:127.0.0.1:{first}"]\n')
         gateway = self.gateway("--config", str(config))
         client = self.client(gateway.url, first, second)
-        with dial(client.ports[1]) as connection:
-            self.assertEqual(b"", ended(connection))
+        self.assertEqual(b"", dial_in_vain(client.ports[1]))
         config.write_text(f'allow = ["tcp:127.0.0.1:{first}", "tcp:127.0.0.1:{second}"]\n')
         gateway.signal(signal.SIGHUP)
         gateway.wait_for("read again")
