@@ -41,6 +41,21 @@ TEST(Peer, ConnectsWithinMillisecondsWhenBothSidesAreOurs) {
   EXPECT_LE(pair.now - begun, std::chrono::milliseconds(30));
 }
 
+TEST(Peer, StaysConnectedThroughTenIdleMinutesAndCarriesMessagesAfterwards) {
+  Pair pair;
+  ASSERT_TRUE(pair.connect());
+  const auto channel = open_channel(pair, pair.offerer);
+  EXPECT_FALSE(pair.run_until([] { return false; }, std::chrono::minutes(10)));
+  for (const Side* side : {&pair.offerer, &pair.answerer}) {
+    EXPECT_EQ(side->peer.state(), State::Connected);
+    EXPECT_EQ(side->all<StateChanged>().size(), 2U) << "Connecting and Connected, and nothing since";
+  }
+  ASSERT_TRUE(pair.answerer.peer.send(pair.now, channel, MessageKind::Binary,
+                                      pair.answerer.pool.copy_of(as_byte_view("still"))));
+  ASSERT_TRUE(pair.run_until([&] { return !pair.offerer.all<datachannel::Message>().empty(); }));
+  EXPECT_EQ(as_text(pair.offerer.all<datachannel::Message>()[0]->payload.view()), "still");
+}
+
 TEST(Peer, OfferCarriesWhatWasGatheredBefore) {
   Pair pair;
   pair.offerer.peer.add_local_address(pair.now, pair.offerer.own_address);
