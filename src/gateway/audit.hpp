@@ -11,7 +11,7 @@
 #include "tube/tube.hpp"
 
 namespace spdlog::details {
-class thread_pool;
+class thread_pool;  // NOLINT(readability-identifier-naming): spdlog's name
 }
 
 namespace isotube::gateway {

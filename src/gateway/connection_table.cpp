@@ -1,6 +1,7 @@
 #include "gateway/connection_table.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "gateway/source.hpp"

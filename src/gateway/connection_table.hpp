@@ -45,7 +45,7 @@ class ConnectionTable : public std::enable_shared_from_this<ConnectionTable> {
 
   /// `close` is called from any thread, at most once, and must not wait. Nothing if every connection is busy, or after
   /// close_all().
-  [[nodiscard]] std::optional<Place> admit(const IpAddress& source, std::function<void()> close);
+  [[nodiscard]] std::optional<Place> admit(const IpAddress& client, std::function<void()> close);
   void close_all();
   [[nodiscard]] std::size_t size() const;
 

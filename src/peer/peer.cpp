@@ -6,8 +6,8 @@
 
 namespace isotube::peer {
 
-Peer::Peer(Settings settings, const Random& random, BufferPool& pool, dtls::Certificate certificate)
-    : impl_(std::make_unique<Impl>(std::move(settings), random, pool, std::move(certificate))) {}
+Peer::Peer(const Settings& settings, const Random& random, BufferPool& pool, dtls::Certificate certificate)
+    : impl_(std::make_unique<Impl>(settings, random, pool, std::move(certificate))) {}
 
 Peer::~Peer() = default;
 

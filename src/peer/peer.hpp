@@ -78,7 +78,7 @@ struct Counters {
 class Peer {
  public:
   /// `certificate` is this tube's own, see dtls::Certificate::generate().
-  Peer(Settings settings, const Random& random, BufferPool& pool, dtls::Certificate certificate);
+  Peer(const Settings& settings, const Random& random, BufferPool& pool, dtls::Certificate certificate);
   ~Peer();
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;

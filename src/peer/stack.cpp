@@ -35,8 +35,8 @@ std::uint64_t make_session_id(Random random) { return random.next_u64() >> 2; }
 
 }  // namespace
 
-Peer::Impl::Impl(Settings settings, const Random& random, BufferPool& pool, dtls::Certificate certificate)
-    : settings_(std::move(settings)),
+Peer::Impl::Impl(const Settings& settings, const Random& random, BufferPool& pool, dtls::Certificate certificate)
+    : settings_(settings),
       pool_(pool),
       sctp_random_(random.fork("sctp")),
       session_id_(make_session_id(random.fork("sdp"))),

@@ -12,7 +12,7 @@ namespace isotube::peer {
 
 class Peer::Impl {
  public:
-  Impl(Settings settings, const Random& random, BufferPool& pool, dtls::Certificate certificate);
+  Impl(const Settings& settings, const Random& random, BufferPool& pool, dtls::Certificate certificate);
 
   // Negotiation (negotiation.cpp).
   sdp::Description create_offer(TimePoint now);

@@ -23,8 +23,8 @@ constexpr int kTries = 3;
 constexpr std::chrono::milliseconds kSecondFamily(200);
 
 bool library_ready() {
-  static const bool ready = ::ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
-  return ready;
+  static const bool kReady = ::ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS;
+  return kReady;
 }
 
 /// RFC 6761 6.3: "localhost" and all below it are loopback, whatever a name server says. (c-ares knows it too, but

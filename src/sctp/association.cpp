@@ -17,8 +17,8 @@ std::uint32_t draw_tag(Random& random) {
 
 }  // namespace
 
-Association::Impl::Impl(Settings settings, Random random, BufferPool& pool)
-    : settings_(std::move(settings)),
+Association::Impl::Impl(const Settings& settings, Random random, BufferPool& pool)
+    : settings_(settings),
       round_trip_(settings_.rto_initial, settings_.rto_min, settings_.rto_max),
       random_(random),
       pool_(pool),
@@ -53,8 +53,8 @@ std::optional<Event> Association::Impl::poll_event() {
   return event;
 }
 
-Association::Association(Settings settings, Random random, BufferPool& pool)
-    : impl_(std::make_unique<Impl>(std::move(settings), random, pool)) {}
+Association::Association(const Settings& settings, Random random, BufferPool& pool)
+    : impl_(std::make_unique<Impl>(settings, random, pool)) {}
 Association::~Association() = default;
 Association::Association(Association&&) noexcept = default;
 Association& Association::operator=(Association&&) noexcept = default;

@@ -129,7 +129,7 @@ struct Counters {
 ///   while (std::size_t length = association.poll_transmit(now, packet)) send(packet.first(length));
 class Association {
  public:
-  Association(Settings settings, Random random, BufferPool& pool);
+  Association(const Settings& settings, Random random, BufferPool& pool);
   ~Association();
   Association(Association&&) noexcept;
   Association& operator=(Association&&) noexcept;

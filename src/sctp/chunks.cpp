@@ -11,17 +11,18 @@ constexpr std::uint8_t kUnorderedBit = 0x04;
 constexpr std::uint8_t kImmediateBit = 0x08;
 constexpr std::size_t kParameterHeaderSize = 4;
 
-enum Parameter : std::uint16_t {
-  kStateCookie = 7,
-  kOutgoingReset = 13,
-  kIncomingReset = 14,
-  kTsnReset = 15,
-  kReconfigResponse = 16,
-  kAddOutgoingStreams = 17,
-  kAddIncomingStreams = 18,
-  kSupportedExtensions = 0x8008,
-  kForwardTsnSupported = 0xC000,
-};
+/// Parameter types (RFC 9260 3.3.2 and 3.3.3, RFC 6525 4, RFC 5061 4.2.7, RFC 3758 3.1).
+namespace parameter_type {
+constexpr std::uint16_t kStateCookie = 7;
+constexpr std::uint16_t kOutgoingReset = 13;
+constexpr std::uint16_t kIncomingReset = 14;
+constexpr std::uint16_t kTsnReset = 15;
+constexpr std::uint16_t kReconfigResponse = 16;
+constexpr std::uint16_t kAddOutgoingStreams = 17;
+constexpr std::uint16_t kAddIncomingStreams = 18;
+constexpr std::uint16_t kSupportedExtensions = 0x8008;
+constexpr std::uint16_t kForwardTsnSupported = 0xC000;
+}  // namespace parameter_type
 
 struct ParameterView {
   std::uint16_t type = 0;
@@ -142,11 +143,11 @@ std::optional<InitChunk> parse_init(ByteView value) {
   }
   ByteView rest = reader.rest();
   while (const auto each = take_parameter(rest)) {
-    if (each->type == kStateCookie) {
+    if (each->type == parameter_type::kStateCookie) {
       init.cookie = each->value;
-    } else if (each->type == kSupportedExtensions) {
+    } else if (each->type == parameter_type::kSupportedExtensions) {
       read_extensions(each->value, init.extensions);
-    } else if (each->type == kForwardTsnSupported) {
+    } else if (each->type == parameter_type::kForwardTsnSupported) {
       init.extensions.partial_reliability = true;
     } else if (!is_known_and_ignored(each->type) && !handle_unknown(*each, init.unrecognized)) {
       return init;
@@ -227,7 +228,7 @@ std::optional<std::vector<ReconfigParameter>> parse_reconfig(ByteView value) {
   std::vector<ReconfigParameter> parameters;
   while (const auto each = take_parameter(value)) {
     ByteReader reader(each->value);
-    if (each->type == kOutgoingReset) {
+    if (each->type == parameter_type::kOutgoingReset) {
       OutgoingResetRequest request;
       request.request = reader.u32();
       request.response = reader.u32();
@@ -235,14 +236,14 @@ std::optional<std::vector<ReconfigParameter>> parse_reconfig(ByteView value) {
       if (!reader.ok()) return std::nullopt;
       request.streams = read_streams(reader);
       parameters.emplace_back(std::move(request));
-    } else if (each->type == kReconfigResponse) {
+    } else if (each->type == parameter_type::kReconfigResponse) {
       ReconfigResponse response;
       response.response = reader.u32();
       response.result = reader.u32();
       if (!reader.ok()) return std::nullopt;
       parameters.emplace_back(response);
-    } else if (each->type == kIncomingReset || each->type == kTsnReset || each->type == kAddOutgoingStreams ||
-               each->type == kAddIncomingStreams) {
+    } else if (each->type == parameter_type::kIncomingReset || each->type == parameter_type::kTsnReset ||
+               each->type == parameter_type::kAddOutgoingStreams || each->type == parameter_type::kAddIncomingStreams) {
       OtherReconfigRequest request;
       request.request = reader.u32();
       if (!reader.ok()) return std::nullopt;
@@ -286,9 +287,9 @@ Bytes make_init(ChunkType type, const InitChunk& init) {
     types.u8(static_cast<std::uint8_t>(ChunkType::IData));
     types.u8(static_cast<std::uint8_t>(ChunkType::IForwardTsn));
   }
-  if (init.extensions.partial_reliability) add(parameter(kForwardTsnSupported, {}));
-  if (!supported.empty()) add(parameter(kSupportedExtensions, supported));
-  if (!init.cookie.empty()) add(parameter(kStateCookie, init.cookie));
+  if (init.extensions.partial_reliability) add(parameter(parameter_type::kForwardTsnSupported, {}));
+  if (!supported.empty()) add(parameter(parameter_type::kSupportedExtensions, supported));
+  if (!init.cookie.empty()) add(parameter(parameter_type::kStateCookie, init.cookie));
   constexpr std::uint16_t kUnrecognizedParameter = 8;
   for (const ByteView each : init.unrecognized) add(parameter(kUnrecognizedParameter, each));
   return make_chunk(type, 0, value);
@@ -308,7 +309,7 @@ Bytes make_outgoing_reset(const OutgoingResetRequest& request) {
   writer.u32(request.response);
   writer.u32(request.last_tsn);
   for (const StreamId stream : request.streams) writer.u16(static_cast<std::uint16_t>(stream));
-  return make_chunk(ChunkType::ReConfig, 0, parameter(kOutgoingReset, value));
+  return make_chunk(ChunkType::ReConfig, 0, parameter(parameter_type::kOutgoingReset, value));
 }
 
 Bytes make_reconfig_response(const ReconfigResponse& response) {
@@ -316,7 +317,7 @@ Bytes make_reconfig_response(const ReconfigResponse& response) {
   BytesWriter writer(value);
   writer.u32(response.response);
   writer.u32(response.result);
-  return make_chunk(ChunkType::ReConfig, 0, parameter(kReconfigResponse, value));
+  return make_chunk(ChunkType::ReConfig, 0, parameter(parameter_type::kReconfigResponse, value));
 }
 
 Bytes make_forward_tsn(ChunkType type, const ForwardTsnChunk& forward) {

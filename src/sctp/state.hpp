@@ -39,7 +39,7 @@ enum class ShutdownStep : std::uint8_t { None, Pending, Sent, Received, AckSent 
 
 class Association::Impl {
  public:
-  Impl(Settings settings, Random random, BufferPool& pool);
+  Impl(const Settings& settings, Random random, BufferPool& pool);
 
   // Life (handshake.cpp, closing.cpp).
   void connect(TimePoint now);
