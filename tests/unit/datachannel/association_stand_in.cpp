@@ -14,7 +14,7 @@ class Association::Impl {};
 
 StandIn& stand_in_of(const Association& association) { return stand_ins().at(&association); }
 
-Association::Association(Settings, Random, BufferPool&) { stand_ins()[this] = {}; }
+Association::Association(const Settings&, Random, BufferPool&) { stand_ins()[this] = {}; }
 Association::~Association() { stand_ins().erase(this); }
 
 std::expected<void, SendError> Association::send(TimePoint, StreamId stream, const SendOptions& options,
