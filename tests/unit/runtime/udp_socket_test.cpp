@@ -38,18 +38,19 @@ class UdpSocketTest : public testing::Test {
   /// Reads until `count` datagrams came, or 10 s passed.
   std::vector<Received> receive(UdpSocket& socket, std::size_t count) {
     std::vector<Received> all;
-    bool late = false;
+    // Handlers may run after this call, in a later one's loop.
+    const auto late = std::make_shared<bool>(false);
     asio::steady_timer limit(strand_, std::chrono::seconds(10));
-    limit.async_wait([&](const boost::system::error_code& error) { late = !error; });
-    while (all.size() < count && !late) {
-      bool ready = false;
-      socket.wait_readable([&](const boost::system::error_code&) { ready = true; });
-      while (!ready && !late) context_.run_one();
+    limit.async_wait([late](const boost::system::error_code& error) { *late = !error; });
+    while (all.size() < count && !*late) {
+      const auto ready = std::make_shared<bool>(false);
+      socket.wait_readable([ready](const boost::system::error_code&) { *ready = true; });
+      while (!*ready && !*late) context_.run_one();
       for (auto batch = socket.receive(1 << 20); !batch.empty(); batch = socket.receive(1 << 20)) {
         for (const Datagram& each : batch) all.push_back({each.path, to_bytes(each.bytes)});
       }
     }
-    EXPECT_FALSE(late) << "only " << all.size() << " of " << count << " datagrams came";
+    EXPECT_FALSE(*late) << "only " << all.size() << " of " << count << " datagrams came";
     return all;
   }
 
