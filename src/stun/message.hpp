@@ -45,7 +45,7 @@ enum class Method : std::uint16_t {
   ChannelBind = 0x009,
 };
 
-/// Any 16-bit value may arrive; these have names (RFC 8489 18.3, RFC 8445 20.2). Up to 0x7FFF a receiver has to
+/// Any 16-bit value may arrive; these have names (RFC 8489 18.3, RFC 8445 20.2, RFC 8656 18). Up to 0x7FFF a receiver has to
 /// understand an attribute or refuse the message ("comprehension-required").
 enum class AttributeType : std::uint16_t {
   MappedAddress = 0x0001,
@@ -53,16 +53,29 @@ enum class AttributeType : std::uint16_t {
   MessageIntegrity = 0x0008,
   ErrorCode = 0x0009,
   UnknownAttributes = 0x000A,
+  ChannelNumber = 0x000C,
+  Lifetime = 0x000D,
+  XorPeerAddress = 0x0012,
+  Data = 0x0013,
   Realm = 0x0014,
   Nonce = 0x0015,
+  XorRelayedAddress = 0x0016,
+  RequestedAddressFamily = 0x0017,
+  EvenPort = 0x0018,
+  RequestedTransport = 0x0019,
+  DontFragment = 0x001A,
   MessageIntegritySha256 = 0x001C,
   PasswordAlgorithm = 0x001D,
   UserHash = 0x001E,
   XorMappedAddress = 0x0020,
+  ReservationToken = 0x0022,
   Priority = 0x0024,
   UseCandidate = 0x0025,
+  AdditionalAddressFamily = 0x8000,
+  AddressErrorCode = 0x8001,
   PasswordAlgorithms = 0x8002,
   AlternateDomain = 0x8003,
+  Icmp = 0x8004,
   Software = 0x8022,
   AlternateServer = 0x8023,
   Fingerprint = 0x8028,
@@ -74,15 +87,23 @@ enum class AttributeType : std::uint16_t {
   return static_cast<std::uint16_t>(type) < 0x8000;
 }
 
-/// Error codes that this project gives or acts on (RFC 8489 14.8, RFC 8445 20.3).
+/// Error codes that this project gives or acts on (RFC 8489 14.8, RFC 8445 20.3, RFC 8656 19).
 namespace error_code {
 inline constexpr int kTryAlternate = 300;
 inline constexpr int kBadRequest = 400;
 inline constexpr int kUnauthenticated = 401;
+inline constexpr int kForbidden = 403;
 inline constexpr int kUnknownAttribute = 420;
+inline constexpr int kAllocationMismatch = 437;
 inline constexpr int kStaleNonce = 438;
+inline constexpr int kAddressFamilyNotSupported = 440;
+inline constexpr int kWrongCredentials = 441;
+inline constexpr int kUnsupportedTransport = 442;
+inline constexpr int kPeerAddressFamilyMismatch = 443;
+inline constexpr int kAllocationQuotaReached = 486;
 inline constexpr int kRoleConflict = 487;
 inline constexpr int kServerError = 500;
+inline constexpr int kInsufficientCapacity = 508;
 }  // namespace error_code
 
 /// Names one transaction: 96 bits that nobody can guess (RFC 8489 5).
