@@ -36,7 +36,7 @@ void Agent::Impl::start_check(TimePoint now, Pair& pair, bool nominates) {
               .role = role_,
               .nominates = nominates,
               .sent_at = now,
-              .retransmission = Retransmission(now, rto),
+              .retransmission = stun::Retransmission(now, rto),
               .datagram = std::move(datagram)};
   pair.add_check(std::move(check));
   if (!nominates) pair.state = PairState::InProgress;
@@ -63,15 +63,15 @@ void Agent::Impl::repeat_checks(TimePoint now) {
     for (std::size_t i = 0; i < pair.checks.size();) {
       Check& check = pair.checks[i];
       switch (check.retransmission.step(now)) {
-        case Retransmission::Step::Wait:
+        case stun::Retransmission::Step::Wait:
           ++i;
           break;
-        case Retransmission::Step::SendAgain:
+        case stun::Retransmission::Step::SendAgain:
           check.repeated = true;
           transmit(pair.path, check.datagram);
           ++i;
           break;
-        case Retransmission::Step::GiveUp: {
+        case stun::Retransmission::Step::GiveUp: {
           const Check lost = std::move(check);
           pair.checks.erase(pair.checks.begin() + static_cast<std::ptrdiff_t>(i));
           if (!lost.cancelled) lose_check(now, pair, lost);

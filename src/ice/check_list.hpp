@@ -13,8 +13,8 @@
 #include "base/bytes.hpp"
 #include "base/time.hpp"
 #include "ice/agent.hpp"
-#include "ice/retransmission.hpp"
 #include "stun/message.hpp"
+#include "stun/retransmission.hpp"
 
 namespace isotube::ice {
 
@@ -32,7 +32,7 @@ struct Check {
   /// No longer repeated and no failure if unanswered; an answer still counts (RFC 8445 7.3.1.4).
   bool cancelled = false;
   TimePoint sent_at{};
-  Retransmission retransmission;
+  stun::Retransmission retransmission;
   Bytes datagram;
 };
 

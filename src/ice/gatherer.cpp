@@ -61,12 +61,12 @@ std::optional<Gatherer::Query> Gatherer::next_query(TimePoint now) {
 std::optional<Gatherer::Query> Gatherer::repeat_or_refresh(TimePoint now, Entry& entry) {
   if (entry.state == State::Asking) {
     switch (entry.retransmission->step(now)) {
-      case Retransmission::Step::SendAgain:
+      case stun::Retransmission::Step::SendAgain:
         return Query{entry.path, entry.id};
-      case Retransmission::Step::GiveUp:
+      case stun::Retransmission::Step::GiveUp:
         entry.state = State::GivenUp;
         return std::nullopt;
-      case Retransmission::Step::Wait:
+      case stun::Retransmission::Step::Wait:
         return std::nullopt;
     }
   }

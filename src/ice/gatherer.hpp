@@ -8,8 +8,8 @@
 #include "base/address.hpp"
 #include "base/random.hpp"
 #include "base/time.hpp"
-#include "ice/retransmission.hpp"
 #include "stun/message.hpp"
+#include "stun/retransmission.hpp"
 
 namespace isotube::ice {
 
@@ -56,7 +56,7 @@ class Gatherer {
     Path path;
     stun::TransactionId id;
     State state = State::Waiting;
-    std::optional<Retransmission> retransmission;
+    std::optional<stun::Retransmission> retransmission;
     /// When the NAT's memory has to be refreshed.
     TimePoint refresh_at = kNever;
   };

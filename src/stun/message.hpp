@@ -1,8 +1,8 @@
 // STUN messages (RFC 8489) as values and as bytes.
 //
 // This folder reads and writes STUN: messages and attributes (message.hpp, builder.hpp), integrity (integrity.hpp),
-// and the keys that credentials give (credentials.hpp). It knows no transaction, timer or socket: those belong to
-// who uses STUN. It uses base/.
+// the keys that credentials give (credentials.hpp), and when a request is repeated (retransmission.hpp). It knows no
+// transaction, timer or socket: those belong to who uses STUN. It uses base/.
 //
 //    0                   1                   2                   3
 //    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1

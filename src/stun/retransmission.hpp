@@ -5,7 +5,7 @@
 
 #include "base/time.hpp"
 
-namespace isotube::ice {
+namespace isotube::stun {
 
 /// The schedule of one request: the waits double from the RTO, and after the last one it is given up.
 class Retransmission {
@@ -53,4 +53,4 @@ class Retransmission {
   TimePoint deadline_;
 };
 
-}  // namespace isotube::ice
+}  // namespace isotube::stun
