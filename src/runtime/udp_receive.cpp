@@ -90,13 +90,14 @@ void split(const Path& path, ByteView message, std::size_t segment_size, std::ve
 
 /// What recvmmsg gave, or 0. Errors that came in by ICMP are eaten: each is reported once, and what waits behind them
 /// is wanted.
-std::size_t receive_messages(int descriptor, Arena& arena, std::size_t count, std::uint64_t& errors) {
+std::size_t receive_messages(int descriptor, Arena& arena, std::size_t count, UdpSocket::Counters& counters) {
   static constexpr int kAttempts = 8;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const int got = ::recvmmsg(descriptor, arena.headers.data(), static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
     if (got >= 0) return static_cast<std::size_t>(got);
     if (errno == EAGAIN) return 0;
-    if (errno != EINTR) ++errors;
+    if (errno != EINTR) ++counters.receive_errors;
+    if (errno == ECONNREFUSED) ++counters.refused;
     arena.prepare(count);
   }
   return 0;
@@ -110,7 +111,7 @@ std::span<const Datagram> UdpSocket::receive(std::size_t max_bytes) {
   arena.datagrams.clear();
   arena.prepare(count);
   ++counters_.receive_calls;
-  const std::size_t got = receive_messages(descriptor_.native_handle(), arena, count, counters_.receive_errors);
+  const std::size_t got = receive_messages(descriptor_.native_handle(), arena, count, counters_);
 
   std::size_t longest = 0;
   for (std::size_t i = 0; i < got; ++i) {

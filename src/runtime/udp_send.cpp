@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/assert.hpp"
 #include "runtime/socket_address.hpp"
@@ -20,6 +21,8 @@ constexpr std::size_t kMaxSegments = 64;
 /// A message header with all that it points to, but the payload.
 class Message {
  public:
+  /// For a connected socket.
+  Message() = default;
   explicit Message(const Path& path) : remote_(to_socket_address(path.remote)) {
     header_.msg_name = remote_.pointer();
     header_.msg_namelen = remote_.length;
@@ -108,16 +111,19 @@ std::size_t UdpSocket::send_now(const Path& path, ByteView bytes, std::size_t se
 }
 
 std::optional<std::size_t> UdpSocket::send_segmented(const Path& path, ByteView bytes, std::size_t segment_size) {
-  Message message(path);
+  Message message = connected_ ? Message() : Message(path);
   message.set_segment_size(segment_size);
   iovec vector = vector_of(bytes);
   msghdr header = message.header();
   header.msg_iov = &vector;
   header.msg_iovlen = 1;
-  for (;;) {
+  // A connected socket answers a send with what ICMP said of an earlier one, and sends nothing then: once it is tried
+  // again.
+  for (bool told = false;;) {
     ++counters_.send_calls;
     if (::sendmsg(descriptor_.native_handle(), &header, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return bytes.size();
-    if (errno == EINTR) continue;
+    if (errno == ECONNREFUSED) ++counters_.refused;
+    if (errno == EINTR || (errno == ECONNREFUSED && !std::exchange(told, true))) continue;
     if (is_full(errno)) return 0;
     if (errno == EINVAL || errno == EIO || errno == EMSGSIZE) return std::nullopt;
     counters_.datagrams_dropped += (bytes.size() + segment_size - 1) / segment_size;
@@ -126,7 +132,7 @@ std::optional<std::size_t> UdpSocket::send_segmented(const Path& path, ByteView 
 }
 
 std::size_t UdpSocket::send_one_by_one(const Path& path, ByteView bytes, std::size_t segment_size) {
-  const Message message(path);
+  const Message message = connected_ ? Message() : Message(path);
   std::array<iovec, kMaxSegments> vectors;
   std::array<mmsghdr, kMaxSegments> headers{};
   std::size_t count = 0;
@@ -140,14 +146,18 @@ std::size_t UdpSocket::send_one_by_one(const Path& path, ByteView bytes, std::si
   }
 
   std::size_t next = 0;
+  bool told = false;  // as above
   while (next < count) {
     ++counters_.send_calls;
     const int sent = ::sendmmsg(descriptor_.native_handle(), headers.data() + next, static_cast<unsigned>(count - next),
                                 MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent > 0) {
       next += static_cast<std::size_t>(sent);
+      told = false;
     } else if (is_full(errno)) {
       return next * segment_size;
+    } else if (errno == ECONNREFUSED && !std::exchange(told, true)) {
+      ++counters_.refused;
     } else if (errno != EINTR) {
       ++counters_.datagrams_dropped;
       ++next;

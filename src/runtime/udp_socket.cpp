@@ -55,6 +55,13 @@ int bind_within(int descriptor, Family family, std::optional<PortRange> ports, R
   return error;
 }
 
+std::optional<Address> local_address(int descriptor) {
+  SocketAddress bound;
+  bound.length = sizeof bound.storage;
+  if (::getsockname(descriptor, bound.pointer(), &bound.length) != 0) return std::nullopt;
+  return from_socket_address(bound.pointer());
+}
+
 void set_option(int descriptor, int level, int name, int value) {
   // All options here are wishes: a socket without them works, if slower.
   (void)::setsockopt(descriptor, level, name, &value, sizeof value);
@@ -105,12 +112,21 @@ std::expected<UdpSocket, OpenError> UdpSocket::open(const Strand& strand, Family
   set_options(raw, family);
   if (const int error = bind_within(raw, family, ports, random); error != 0) return std::unexpected(open_error(error));
 
-  SocketAddress bound;
-  bound.length = sizeof bound.storage;
-  if (::getsockname(raw, bound.pointer(), &bound.length) != 0) return std::unexpected(open_error(errno));
-  const std::optional<Address> address = from_socket_address(bound.pointer());
+  const std::optional<Address> address = local_address(raw);
   if (!address) return std::unexpected(OpenError::Refused);
   return UdpSocket(std::move(descriptor), family, address->port);
+}
+
+std::expected<Address, boost::system::error_code> UdpSocket::connect(const Address& remote) {
+  const auto failure = [](int error) {
+    return std::unexpected(boost::system::error_code(error, boost::system::system_category()));
+  };
+  SocketAddress address = to_socket_address(remote);
+  if (::connect(descriptor_.native_handle(), address.pointer(), address.length) != 0) return failure(errno);
+  const std::optional<Address> local = local_address(descriptor_.native_handle());
+  if (!local) return failure(EADDRNOTAVAIL);
+  connected_ = true;
+  return *local;
 }
 
 }  // namespace isotube::runtime

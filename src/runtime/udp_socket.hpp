@@ -3,6 +3,7 @@
 
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/system/error_code.hpp>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -54,6 +55,7 @@ class UdpSocket {
   struct Counters {
     std::uint64_t datagrams_dropped = 0;  ///< the kernel would not send them
     std::uint64_t receive_errors = 0;
+    std::uint64_t refused = 0;  ///< connected: ICMP said that nobody listens there
     std::uint64_t receive_calls = 0;
     std::uint64_t send_calls = 0;
   };
@@ -63,6 +65,10 @@ class UdpSocket {
                                                                 std::optional<PortRange> ports, Random& random);
   UdpSocket(UdpSocket&&) = default;
   UdpSocket& operator=(UdpSocket&&) = delete;
+
+  /// From now on all goes to `remote`, whatever path is given, and only what comes from there is received. Gives the
+  /// local address, which stays as it is.
+  [[nodiscard]] std::expected<Address, boost::system::error_code> connect(const Address& remote);
 
   [[nodiscard]] Family family() const { return family_; }
   [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -101,6 +107,7 @@ class UdpSocket {
   boost::asio::posix::stream_descriptor descriptor_;
   Family family_;
   std::uint16_t port_;
+  bool connected_ = false;
   bool segmentation_ = true;
   /// The longest message of late, for how many fit into the bytes that a turn has left.
   std::size_t usual_message_ = 2048;
