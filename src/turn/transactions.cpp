@@ -74,6 +74,8 @@ void Transactions::ask_again(TimePoint now, Transaction& transaction, Transport 
   transaction.sent_at = now;
   transaction.signature.reset();
   transaction.mistaken.reset();
+  transaction.mistaken_code = 0;
+  transaction.mistaken_reason.clear();
   transaction.retransmission.reset();
   transaction.give_up_at = kNever;
   stun::MessageBuilder request(stun::Class::Request, method_of(transaction.question.purpose), transaction.id);
