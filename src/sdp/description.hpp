@@ -91,6 +91,9 @@ struct Fragment {
   std::string mid = "0";
   /// Both empty where the fragment gives none; a fragment that names only its generation has no `pwd`.
   ice::Credentials ice;
+  bool ice_lite = false;
+  /// Whole milliseconds.
+  std::optional<Duration> ice_pacing;
   std::vector<ice::Candidate> candidates;
   bool end_of_candidates = false;
 

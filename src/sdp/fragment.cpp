@@ -28,6 +28,8 @@ std::expected<Fragment, ParseError> parse_fragment(std::string_view text) {
   fragment.mid = level.mid ? std::move(level.mid->value) : std::string();
   if (level.ufrag) fragment.ice.ufrag = std::move(level.ufrag->value);
   if (level.pwd) fragment.ice.pwd = std::move(level.pwd->value);
+  fragment.ice_lite = level.ice_lite;
+  if (level.ice_pacing) fragment.ice_pacing = level.ice_pacing->value;
   fragment.candidates = std::move(level.candidates);
   fragment.end_of_candidates = level.end_of_candidates;
   return fragment;

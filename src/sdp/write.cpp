@@ -67,6 +67,12 @@ void write_credentials(Writer& writer, const ice::Credentials& credentials) {
   if (!credentials.pwd.empty()) writer.line("a=ice-pwd:", credentials.pwd);
 }
 
+void write_pacing(Writer& writer, const std::optional<Duration>& pacing) {
+  if (!pacing) return;
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(*pacing);
+  writer.line("a=ice-pacing:", std::to_string(milliseconds.count()));
+}
+
 void write_candidates(Writer& writer, const std::vector<ice::Candidate>& candidates, bool end) {
   for (const ice::Candidate& candidate : candidates) writer.line("a=", ice::to_string(candidate));
   if (end) writer.line("a=end-of-candidates");
@@ -81,10 +87,7 @@ void write_session(Writer& writer, const Description& description) {
   if (description.bundle && !description.mid.empty()) writer.line("a=group:BUNDLE ", description.mid);
   if (description.ice_lite) writer.line("a=ice-lite");
   writer.line("a=ice-options:", description.trickle ? "trickle ice2" : "ice2");
-  if (description.ice_pacing) {
-    const auto pacing = std::chrono::duration_cast<std::chrono::milliseconds>(*description.ice_pacing);
-    writer.line("a=ice-pacing:", std::to_string(pacing.count()));
-  }
+  write_pacing(writer, description.ice_pacing);
 }
 
 void write_data_section(Writer& writer, const Description& description) {
@@ -126,7 +129,9 @@ Description answer_to(const Description& offer) {
 
 std::string to_string(const Fragment& fragment) {
   Writer writer;
+  if (fragment.ice_lite) writer.line("a=ice-lite");
   write_credentials(writer, fragment.ice);
+  write_pacing(writer, fragment.ice_pacing);
   writer.line("m=application 9 UDP/DTLS/SCTP webrtc-datachannel");
   if (!fragment.mid.empty()) writer.line("a=mid:", fragment.mid);
   write_candidates(writer, fragment.candidates, fragment.end_of_candidates);

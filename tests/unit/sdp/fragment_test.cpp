@@ -94,6 +94,20 @@ TEST(Fragment, WritesTheFormOfRfc8840AndReadsItBack) {
   EXPECT_EQ(parsed(text), fragment);
 }
 
+TEST(Fragment, CarriesPacingAndLiteForARestart) {
+  const std::string text =
+      "a=ice-lite\r\n"
+      "a=ice-ufrag:8hhY\r\n"
+      "a=ice-pwd:asd88fgpdd777uzjYhagZg\r\n"
+      "a=ice-pacing:20\r\n"
+      "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n"
+      "a=mid:0\r\n";
+  const Fragment fragment = parsed(text);
+  EXPECT_TRUE(fragment.ice_lite);
+  EXPECT_EQ(fragment.ice_pacing, Duration(std::chrono::milliseconds(20)));
+  EXPECT_EQ(to_string(fragment), text);
+}
+
 TEST(FragmentRefuses, WhatIsNone) {
   EXPECT_EQ(refused("").kind, ParseError::Kind::Malformed);
   EXPECT_EQ(refused("candidate:1 1 udp 1 192.0.2.1 1000 typ host").line, 1);
