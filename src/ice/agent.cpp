@@ -4,42 +4,9 @@
 #include <utility>
 
 #include "ice/agent_impl.hpp"
+#include "stun/builder.hpp"
 
 namespace isotube::ice {
-namespace {
-
-/// RFC 8839 5.4: ice-ufrag 4*256, ice-pwd 22*256.
-constexpr std::size_t kMaxCredential = 256;
-/// 48 bits tell sessions apart, 144 bits can't be guessed (RFC 8445 5.3 wants 24 and 128).
-constexpr std::size_t kUfragLength = 8;
-constexpr std::size_t kPwdLength = 24;
-
-/// RFC 8839 5.5: a peer that offers none.
-constexpr Duration kDefaultPacing = std::chrono::milliseconds(50);
-/// Below, checks are a burst; above, a peer's offer only keeps its own tube from opening (and sums of it must not
-/// overflow).
-constexpr Duration kLeastPacing = std::chrono::milliseconds(1);
-constexpr Duration kMostPacing = std::chrono::seconds(10);
-
-/// More than one call can bring, by far: a driver that does not drain loses datagrams, as a network does.
-constexpr std::size_t kMostTransmits = 512;
-
-std::string draw_text(Random& random, std::size_t length) {
-  constexpr std::string_view kIceChars = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text(length, '\0');
-  for (char& each : text) each = kIceChars[random.below(kIceChars.size())];
-  return text;
-}
-
-Credentials draw_credentials(Random random) {
-  Credentials credentials;
-  credentials.ufrag = draw_text(random, kUfragLength);
-  credentials.pwd = draw_text(random, kPwdLength);
-  return credentials;
-}
-
-}  // namespace
-
 Agent::Agent(Settings settings, Role role, Random random) : impl_(std::make_unique<Impl>(settings, role, random)) {}
 Agent::~Agent() = default;
 Agent::Agent(Agent&&) noexcept = default;
@@ -54,6 +21,15 @@ void Agent::add_public_address(TimePoint now, const Address& address, const Addr
 }
 void Agent::add_stun_server(TimePoint now, const Address& server) { impl_->add_stun_server(now, server); }
 void Agent::end_of_local_addresses(TimePoint now) { impl_->end_of_local_addresses(now); }
+void Agent::add_relayed_address(TimePoint now, const Address& relayed, const Address& mapped,
+                                const IpAddress& server_ip) {
+  impl_->add_relayed_address(now, relayed, mapped, server_ip);
+}
+void Agent::remove_local_address(TimePoint now, const Address& address) { impl_->remove_local_address(now, address); }
+void Agent::fail_path(TimePoint now, const Path& path) { impl_->fail_path(now, path); }
+void Agent::restart(TimePoint now) { impl_->restart(now); }
+void Agent::cancel_restart(TimePoint now) { impl_->cancel_restart(now); }
+bool Agent::is_restarting() const { return impl_->is_restarting(); }
 void Agent::set_remote(TimePoint now, const Credentials& credentials, std::optional<Duration> pacing, bool lite) {
   impl_->set_remote(now, credentials, pacing, lite);
 }
@@ -75,203 +51,124 @@ std::optional<Duration> Agent::round_trip() const { return impl_->round_trip(); 
 const Counters& Agent::counters() const { return impl_->counters(); }
 
 Agent::Impl::Impl(const Settings& settings, Role role, const Random& random)
-    : settings_(settings),
-      role_(role),
-      transaction_ids_(random.fork("transactions")),
-      tie_breakers_(random.fork("tie-breaker")),
-      local_(draw_credentials(random.fork("credentials"))),
-      local_key_(as_byte_view(local_.pwd)),
-      tie_breaker_(tie_breakers_.next_u64()),
-      locals_(local_.ufrag),
+    : random_(random),
+      shared_{.settings = settings, .locals = {}, .counters = {}, .transmits = {}},
       gatherer_(std::max(settings.pacing, kLeastPacing), settings.check_rto_min, random.fork("gathering")),
-      pacing_(std::max(settings.pacing, kDefaultPacing)),
-      consent_(settings.consent_interval, settings.consent_expiry, random.fork("consent")) {}
+      current_(std::make_unique<Generation>(shared_, Generation::Kind::First, role, random)) {
+  shared_.locals.set_ufrag(current_->credentials().ufrag);
+}
 
-void Agent::Impl::set_role(Role role) {
-  if (!remote_) role_ = role;
+Agent::Impl::Signal Agent::Impl::signal_of_addresses() const {
+  // RFC 8838 13: once a generation's candidates have ended, none may follow.
+  return locals_ended_ ? Signal::WithTheNextRestart : Signal::Now;
 }
 
 void Agent::Impl::add_local_address(TimePoint now, const Address& address) {
-  if (locals_ended_) return;
-  if (const LocalEntry* entry = locals_.add_host(address)) {
-    announce(entry);
-    if (selected_ == nullptr) gatherer_.add_base(address);
+  if (const LocalEntry* entry = shared_.locals.add_host(address)) {
+    take_local(entry, signal_of_addresses());
+    gatherer_.add_base(address);
   }
   wake(now);
 }
 
 void Agent::Impl::add_public_address(TimePoint now, const Address& address, const Address& base) {
-  if (locals_ended_) return;
-  announce(locals_.add_reflexive(address, base, std::nullopt));
+  take_local(shared_.locals.add_reflexive(address, base, std::nullopt), signal_of_addresses());
+  wake(now);
+}
+
+void Agent::Impl::add_relayed_address(TimePoint now, const Address& relayed, const Address& mapped,
+                                      const IpAddress& server_ip) {
+  // Allocations take their time, and end while tubes live: the peer takes a late candidate, or sees it as
+  // peer-reflexive.
+  take_local(shared_.locals.add_relayed(relayed, mapped, server_ip), Signal::Now);
   wake(now);
 }
 
 void Agent::Impl::add_stun_server(TimePoint now, const Address& server) {
-  if (locals_ended_) return;
-  if (selected_ == nullptr) gatherer_.add_server(server);
+  gatherer_.add_server(server);
   wake(now);
 }
 
 void Agent::Impl::end_of_local_addresses(TimePoint now) {
   locals_ended_ = true;
+  gatherer_.close();
   report_gathering();
   wake(now);
 }
 
-void Agent::Impl::announce(const LocalEntry* entry) {
+void Agent::Impl::take_local(const LocalEntry* entry, Signal signal) {
   if (entry == nullptr) return;
-  emit(LocalCandidate{entry->candidate});
-  pair_with_remotes(*entry);
+  if (signal == Signal::Now) emit(LocalCandidate{entry->candidate});
+  current_->add_local(*entry);
+  if (pending_) pending_->add_local(*entry);
+}
+
+void Agent::Impl::remove_local_address(TimePoint now, const Address& address) {
+  shared_.locals.remove_base(address);
+  gatherer_.remove_base(address);
+  if (retired_) std::erase_if(retired_->paths, [&](const Path& path) { return path.local == address; });
+  current_->remove_local(now, address);
+  if (pending_) pending_->remove_local(now, address);
+  collect(now);
+  wake(now);
+}
+
+void Agent::Impl::fail_path(TimePoint now, const Path& path) {
+  current_->fail_path(now, path);
+  if (pending_) pending_->fail_path(now, path);
+  collect(now);
+  wake(now);
 }
 
 void Agent::Impl::set_remote(TimePoint now, const Credentials& credentials, std::optional<Duration> pacing, bool lite) {
-  if (remote_) return;
-  remote_.emplace(
-      Remote{credentials, credentials.ufrag + ":" + local_.ufrag, stun::IntegrityKey(as_byte_view(credentials.pwd))});
-  enter(State::Checking);
-  if (credentials.ufrag.size() > kMaxCredential || credentials.pwd.size() > kMaxCredential) {
-    // No check can carry them.
-    fail();
-    return wake(now);
-  }
-  // RFC 8445 6.1.1: a lite peer never controls.
-  if (lite) role_ = Role::Controlling;
-  pacing_ = std::clamp(std::max(settings_.pacing, pacing.value_or(kDefaultPacing)), kLeastPacing, kMostPacing);
-  // RFC 8863 4: from when checks could start.
-  patience_at_ = now + settings_.patience;
-  std::erase_if(remotes_, [&](const Candidate& candidate) {
-    const bool stale = !candidate.ufrag.empty() && candidate.ufrag != credentials.ufrag;
-    if (stale) ++counters_.candidates_dropped;
-    return stale;
-  });
-  for (const Candidate& candidate : remotes_) pair_with_locals(candidate);
-  const std::vector<EarlyRequest> early = std::exchange(early_, {});
-  for (const EarlyRequest& request : early) learn_from_request(now, request);
+  newest().set_remote(now, credentials, pacing, lite);
+  collect(now);
   wake(now);
 }
 
 void Agent::Impl::add_remote_candidate(TimePoint now, const Candidate& candidate) {
-  const bool stale = remote_ && !candidate.ufrag.empty() && candidate.ufrag != remote_->credentials.ufrag;
-  const bool usable = candidate.host_name.empty() && candidate.protocol == TransportProtocol::Udp &&
-                      is_usable(candidate.address) && !stale;
-  if (!usable || remotes_.size() >= settings_.max_remote_candidates) {
-    ++counters_.candidates_dropped;
+  const bool usable =
+      candidate.host_name.empty() && candidate.protocol == TransportProtocol::Udp && is_usable(candidate.address);
+  Generation* generation = usable ? generation_of(candidate) : nullptr;
+  if (generation == nullptr) {
+    ++shared_.counters.candidates_dropped;
     return;
   }
-  const bool known =
-      std::ranges::any_of(remotes_, [&](const Candidate& other) { return other.address == candidate.address; });
-  if (known || state_ == State::Failed) return;
-  remotes_.push_back(candidate);
-  if (remote_) pair_with_locals(remotes_.back());
+  generation->add_remote_candidate(candidate);
   wake(now);
 }
 
 void Agent::Impl::end_of_remote_candidates(TimePoint now) {
-  remotes_ended_ = true;
+  newest().end_of_remote_candidates();
   wake(now);
 }
-
-void Agent::Impl::pair_with_locals(const Candidate& remote) {
-  // RFC 8838 11: what a check told of the peer before its signalling did is corrected. It stays a pair.
-  for (Pair& pair : list_.pairs()) {
-    if (pair.path.remote != remote.address) continue;
-    pair.remote_type = remote.type;
-    pair.remote_priority = remote.priority;
-    pair.remote_foundation = remote.foundation;
-    list_.compute_priority(pair, role_);
-  }
-  for (const LocalEntry& local : locals_.entries()) add_pair(local, remote);
-}
-
-void Agent::Impl::pair_with_remotes(const LocalEntry& local) {
-  if (!remote_) return;
-  for (const Candidate& remote : remotes_) add_pair(local, remote);
-}
-
-void Agent::Impl::add_pair(const LocalEntry& local, const Candidate& remote) {
-  if (!can_pair(local.base.ip, remote.address.ip) || state_ == State::Failed) return;
-  // RFC 8445 6.1.2.4: a reflexive candidate sends from its base, where the host candidate, found before, has the
-  // higher priority.
-  const Path path{local.base, remote.address};
-  if (list_.find(path) != nullptr) return;
-  Pair pair;
-  pair.path = path;
-  pair.local_priority = local.candidate.priority;
-  pair.local_preference = local.preference;
-  pair.local_foundation = local.candidate.foundation;
-  pair.local_type = local.candidate.type;
-  pair.remote_priority = remote.priority;
-  pair.remote_foundation = remote.foundation;
-  pair.remote_type = remote.type;
-  list_.compute_priority(pair, role_);
-  if (list_.size() >= settings_.max_pairs) {
-    // RFC 8445 6.1.2.5: the lowest priority goes.
-    const Pair* least = list_.least_promising();
-    if (least == nullptr || least->priority >= pair.priority) {
-      ++counters_.candidates_dropped;
-      return;
-    }
-    list_.remove(*least);
-  }
-  list_.add(std::move(pair), role_);
-}
-
-void Agent::Impl::handle_datagram(TimePoint now, const Path& path, ByteView datagram) {
-  // An agent that gave up answers nothing: its peer has to find out too (RFC 7675 5.1).
-  if (state_ == State::Failed) return;
-  const auto message = stun::MessageView::parse(datagram);
-  if (!message || (message->has_fingerprint() && !message->fingerprint_is_right())) {
-    ++counters_.answers_dropped;
-    return;
-  }
-  const bool is_request = message->message_class() == stun::Class::Request;
-  if (message->method() != stun::Method::Binding) {
-    ++(is_request ? counters_.requests_refused : counters_.answers_dropped);
-    return;
-  }
-  // RFC 8445 11: an indication is a keepalive, done when it has arrived.
-  if (message->message_class() == stun::Class::Indication) return;
-  if (is_request) {
-    handle_request(now, path, *message);
-  } else {
-    handle_answer(now, path, *message);
-  }
-  settle(now);
-}
-
-void Agent::Impl::handle_timeout(TimePoint now) { settle(now); }
 
 void Agent::Impl::wake(TimePoint now) { deadline_ = state_ == State::Failed ? kNever : now; }
 
 void Agent::Impl::settle(TimePoint now) {
   if (state_ != State::Failed) {
-    send_queries(now);
-    repeat_checks(now);
-    run_consent(now);
-    run_nomination(now);
-    if (now >= next_check_at_ && has_check_to_send()) send_next_check(now);
-    conclude_failure(now);
+    ask_servers(now);
+    shared_.locals_complete = locals_ended_ && gatherer_.idle();
+    current_->settle(now);
+    if (pending_) pending_->settle(now);
+    collect(now);
     report_gathering();
+    if (retired_ && now >= retired_->until) retired_.reset();
   }
   deadline_ = compute_deadline(now);
 }
 
 TimePoint Agent::Impl::compute_deadline(TimePoint now) const {
   if (state_ == State::Failed) return kNever;
-  TimePoint deadline = std::min(gatherer_.deadline(), consent_.deadline());
-  if (nomination_at_ != kNever) deadline = std::min(deadline, std::max(nomination_at_, next_check_at_));
-  if (has_check_to_send()) deadline = std::min(deadline, next_check_at_);
-  for (const Pair& pair : list_.pairs()) {
-    for (const Check& check : pair.checks) deadline = std::min(deadline, check.retransmission.deadline());
-  }
-  // Once patience is over, failure is concluded by what happens, not by time.
-  if (state_ == State::Checking && now < patience_at_) deadline = std::min(deadline, patience_at_);
+  TimePoint deadline = std::min(gatherer_.deadline(), current_->deadline(now));
+  if (pending_) deadline = std::min(deadline, pending_->deadline(now));
+  if (retired_) deadline = std::min(deadline, retired_->until);
   return deadline;
 }
 
-void Agent::Impl::send_queries(TimePoint now) {
+void Agent::Impl::ask_servers(TimePoint now) {
   while (const auto query = gatherer_.next_query(now)) {
-    transmit(query->path, stun::MessageBuilder(stun::Class::Request, stun::Method::Binding, query->id).take());
+    shared_.transmit(query->path, stun::MessageBuilder(stun::Class::Request, stun::Method::Binding, query->id).take());
   }
 }
 
@@ -281,14 +178,10 @@ void Agent::Impl::report_gathering() {
   emit(GatheringDone{});
 }
 
-void Agent::Impl::transmit(const Path& path, Bytes datagram) {
-  if (transmits_.size() < kMostTransmits) transmits_.push_back({path, std::move(datagram)});
-}
-
 std::optional<Transmit> Agent::Impl::poll_transmit() {
-  if (transmits_.empty()) return std::nullopt;
-  Transmit next = std::move(transmits_.front());
-  transmits_.pop_front();
+  if (shared_.transmits.empty()) return std::nullopt;
+  Transmit next = std::move(shared_.transmits.front());
+  shared_.transmits.pop_front();
   return next;
 }
 
@@ -299,18 +192,16 @@ std::optional<Event> Agent::Impl::poll_event() {
   return next;
 }
 
-std::optional<Path> Agent::Impl::selected_path() const {
-  return selected_ == nullptr ? std::nullopt : std::optional(selected_->path);
-}
-
 bool Agent::Impl::is_validated(const Path& path) const {
-  if (selected_ != nullptr && selected_->path == path) return true;
-  const Pair* pair = list_.find(path);
-  return pair != nullptr && (pair->validated || pair->heard);
+  if (current_->is_validated(path) || (pending_ && pending_->is_validated(path))) return true;
+  return retired_ && std::ranges::find(retired_->paths, path) != retired_->paths.end();
 }
 
-std::optional<Duration> Agent::Impl::round_trip() const {
-  return selected_ == nullptr ? std::nullopt : selected_->round_trip;
+void Agent::Impl::enter(State state) {
+  if (state == state_) return;
+  state_ = state;
+  if (state == State::Failed) gatherer_.stop();
+  emit(StateChanged{state});
 }
 
 }  // namespace isotube::ice

@@ -13,15 +13,19 @@ constexpr std::size_t kSilence = 2;
 }  // namespace
 
 void Consent::start(TimePoint now, TimePoint granted) {
-  unanswered_.clear();
-  silent_at_ = kNever;
+  hold();
   expires_at_ = granted + expiry_;
   check_at_ = now + draw_interval();
 }
 
 void Consent::stop() {
+  hold();
+  expires_at_ = kNever;
+}
+
+void Consent::hold() {
   unanswered_.clear();
-  check_at_ = silent_at_ = expires_at_ = kNever;
+  check_at_ = unanswered_at_ = silent_at_ = kNever;
 }
 
 Duration Consent::draw_interval() {
@@ -33,6 +37,10 @@ Consent::Due Consent::due(TimePoint now) {
   if (now >= expires_at_) {
     stop();
     return Due::Expired;
+  }
+  if (now >= unanswered_at_) {
+    unanswered_at_ = kNever;
+    return Due::Unanswered;
   }
   if (now >= silent_at_) {
     silent_at_ = kNever;
@@ -47,6 +55,7 @@ Consent::Due Consent::due(TimePoint now) {
 
 void Consent::sent(TimePoint now, const stun::TransactionId& id, Duration patience) {
   unanswered_.push_back({id, now});
+  if (unanswered_.size() == 1) unanswered_at_ = now + patience;
   if (unanswered_.size() == kSilence) silent_at_ = now + patience;
 }
 
@@ -64,10 +73,10 @@ Duration Consent::answered(TimePoint now, const stun::TransactionId& id) {
 
 void Consent::renew(TimePoint now) {
   unanswered_.clear();
-  silent_at_ = kNever;
+  unanswered_at_ = silent_at_ = kNever;
   expires_at_ = now + expiry_;
 }
 
-TimePoint Consent::deadline() const { return std::min({check_at_, silent_at_, expires_at_}); }
+TimePoint Consent::deadline() const { return std::min({check_at_, unanswered_at_, silent_at_, expires_at_}); }
 
 }  // namespace isotube::ice

@@ -17,9 +17,10 @@ class Consent {
  public:
   enum class Due : std::uint8_t {
     Nothing,
-    Check,    ///< send one and call sent()
-    Silent,   ///< two checks in a row went unanswered; said once for each silence
-    Expired,  ///< no answer for the whole expiry; nothing follows
+    Check,       ///< send one and call sent()
+    Unanswered,  ///< a check went unanswered; said once for each silence
+    Silent,      ///< two checks in a row did; said once for each silence
+    Expired,     ///< no answer for the whole expiry; nothing follows
   };
 
   Consent(Duration interval, Duration expiry, Random random) : interval_(interval), expiry_(expiry), random_(random) {}
@@ -27,6 +28,8 @@ class Consent {
   /// A path that was granted consent at `granted` is used from now on.
   void start(TimePoint now, TimePoint granted);
   void stop();
+  /// The path is gone: nothing is asked there any more, but what consent there was still expires.
+  void hold();
   /// What is due at `now`; to be asked until it says Nothing.
   [[nodiscard]] Due due(TimePoint now);
   /// A check went out. Counts as unanswered after `patience`.
@@ -50,6 +53,7 @@ class Consent {
   Duration expiry_;
   Random random_;
   TimePoint check_at_ = kNever;
+  TimePoint unanswered_at_ = kNever;
   TimePoint silent_at_ = kNever;
   TimePoint expires_at_ = kNever;
   /// Since the last answer: consent_expiry / (0.8 * consent_interval) at most.

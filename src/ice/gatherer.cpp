@@ -20,6 +20,7 @@ constexpr Duration kRefresh = std::chrono::seconds(15);
 void Gatherer::add_base(const Address& base) {
   if (std::ranges::find(bases_, base) != bases_.end()) return;
   bases_.push_back(base);
+  if (!open_) return;
   for (const Address& server : servers_) add_query({base, server});
 }
 
@@ -27,6 +28,7 @@ void Gatherer::add_server(const Address& server) {
   if (!is_usable(server) || servers_.size() >= kMostServers) return;
   if (std::ranges::find(servers_, server) != servers_.end()) return;
   servers_.push_back(server);
+  if (!open_) return;
   for (const Address& base : bases_) add_query({base, server});
 }
 
@@ -37,7 +39,23 @@ void Gatherer::add_query(const Path& path) {
   entries_.push_back(entry);
 }
 
-void Gatherer::stop() { entries_.clear(); }
+void Gatherer::remove_base(const Address& base) {
+  std::erase(bases_, base);
+  std::erase_if(entries_, [&](const Entry& entry) { return entry.path.local == base; });
+}
+
+void Gatherer::stop() {
+  close();
+  entries_.clear();
+}
+
+void Gatherer::begin_again() {
+  open_ = true;
+  entries_.clear();
+  for (const Address& base : bases_) {
+    for (const Address& server : servers_) add_query({base, server});
+  }
+}
 
 bool Gatherer::idle() const {
   return std::ranges::none_of(

@@ -35,8 +35,13 @@ class Gatherer {
 
   void add_base(const Address& base);
   void add_server(const Address& server);
-  /// Drops all queries and refreshes: a path is found, or none ever will be.
+  void remove_base(const Address& base);
+  /// Bases and servers that are added from now on are kept for begin_again().
+  void close() { open_ = false; }
+  /// Drops all queries and refreshes, and closes: a path is found, or none ever will be.
   void stop();
+  /// Asks all servers from all bases, as if nothing had been asked before.
+  void begin_again();
   /// True when no query waits for its answer.
   [[nodiscard]] bool idle() const;
 
@@ -70,6 +75,7 @@ class Gatherer {
   std::vector<Address> bases_;
   std::vector<Address> servers_;
   std::vector<Entry> entries_;
+  bool open_ = true;
   /// When the next query may begin (RFC 8445 14.2: gathering is paced too).
   TimePoint next_start_{};
 };

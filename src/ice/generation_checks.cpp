@@ -3,35 +3,36 @@
 #include <utility>
 
 #include "base/assert.hpp"
-#include "ice/agent_impl.hpp"
+#include "ice/generation.hpp"
+#include "stun/builder.hpp"
 
 namespace isotube::ice {
 
 using stun::AttributeType;
 
-bool Agent::Impl::checks_may_run() const {
+bool Generation::checks_may_run() const {
   if (!remote_ || state_ == State::Failed) return false;
   return nominated_ == nullptr || state_ == State::Disconnected;
 }
 
-bool Agent::Impl::has_check_to_send() const {
+bool Generation::has_check_to_send() const {
   if (!remote_ || state_ == State::Failed) return false;
   return list_.has_triggered() || (checks_may_run() && list_.has_ordinary());
 }
 
-void Agent::Impl::send_next_check(TimePoint now) {
+void Generation::send_next_check(TimePoint now) {
   Pair* pair = list_.take_triggered();
   if (pair == nullptr) pair = list_.next_ordinary();
   ISOTUBE_ASSERT(pair != nullptr);
   start_check(now, *pair, false);
 }
 
-void Agent::Impl::start_check(TimePoint now, Pair& pair, bool nominates) {
+void Generation::start_check(TimePoint now, Pair& pair, bool nominates) {
   const stun::TransactionId id = stun::TransactionId::draw(transaction_ids_);
   const Duration rto = check_rto();
   Bytes datagram = build_check(id, pair, nominates);
-  transmit(pair.path, datagram);
-  ++counters_.checks_sent;
+  shared_.transmit(pair.path, datagram);
+  ++shared_.counters.checks_sent;
   Check check{.id = id,
               .role = role_,
               .nominates = nominates,
@@ -43,7 +44,7 @@ void Agent::Impl::start_check(TimePoint now, Pair& pair, bool nominates) {
   next_check_at_ = now + pacing_;
 }
 
-Bytes Agent::Impl::build_check(const stun::TransactionId& id, const Pair& pair, bool nominates) {
+Bytes Generation::build_check(const stun::TransactionId& id, const Pair& pair, bool nominates) {
   stun::MessageBuilder builder(stun::Class::Request, stun::Method::Binding, id);
   builder.text(AttributeType::Username, remote_->username)
       .u32(AttributeType::Priority, candidate_priority(CandidateType::PeerReflexive, pair.local_preference))
@@ -52,12 +53,12 @@ Bytes Agent::Impl::build_check(const stun::TransactionId& id, const Pair& pair, 
   return builder.integrity(stun::Integrity::Sha1, remote_->key).fingerprint().take();
 }
 
-Duration Agent::Impl::check_rto() const {
+Duration Generation::check_rto() const {
   // RFC 8445 14.3: never faster than the whole list is checked once.
-  return std::max(settings_.check_rto_min, pacing_ * list_.active());
+  return std::max(shared_.settings.check_rto_min, pacing_ * list_.active());
 }
 
-void Agent::Impl::repeat_checks(TimePoint now) {
+void Generation::repeat_checks(TimePoint now) {
   for (Pair& pair : list_.pairs()) {
     // By index: giving a check up may stop others of the same pair.
     for (std::size_t i = 0; i < pair.checks.size();) {
@@ -68,7 +69,7 @@ void Agent::Impl::repeat_checks(TimePoint now) {
           break;
         case stun::Retransmission::Step::SendAgain:
           check.repeated = true;
-          transmit(pair.path, check.datagram);
+          shared_.transmit(pair.path, check.datagram);
           ++i;
           break;
         case stun::Retransmission::Step::GiveUp: {
@@ -82,7 +83,7 @@ void Agent::Impl::repeat_checks(TimePoint now) {
   }
 }
 
-void Agent::Impl::lose_check(TimePoint now, Pair& pair, const Check& check) {
+void Generation::lose_check(TimePoint now, Pair& pair, const Check& check) {
   if (check.nominates) {
     nominee_ = nullptr;
     pair.state = PairState::Failed;
@@ -92,37 +93,32 @@ void Agent::Impl::lose_check(TimePoint now, Pair& pair, const Check& check) {
   plan_nomination(now);
 }
 
-void Agent::Impl::handle_answer(TimePoint now, const Path& path, const stun::MessageView& answer) {
+bool Generation::handle_answer(TimePoint now, const Path& path, const stun::MessageView& answer) {
   const stun::TransactionId id = answer.transaction_id();
-  if (gatherer_.owns(id, path)) {
-    if (const auto found = gatherer_.handle_answer(now, answer)) {
-      announce(locals_.add_reflexive(found->mapped, found->base, found->server));
-    }
-    return;
-  }
   // RFC 8445 7.2.5.2.1: an answer comes from where the request went, to where it came from. The RFC fails the pair
   // otherwise; here the answer just does not count, or a copy of it sent from elsewhere could fail a good pair.
   Pair* pair = list_.find(path);
   const bool is_consent = pair != nullptr && pair == selected_ && consent_.owns(id);
   const bool ours = pair != nullptr && (is_consent || pair->find_check(id) != nullptr);
   // RFC 8489 9.1.4: without the right integrity an answer is as if it had never come; 401 and 400 are of that kind.
-  if (!ours || remote_->key.check(answer) != stun::IntegrityCheck::Right) {
-    ++counters_.answers_dropped;
-    return;
+  if (!ours || remote_->key.check(answer) != stun::IntegrityCheck::Right) return false;
+  if (is_consent) {
+    handle_consent_answer(now, answer);
+  } else {
+    handle_check_answer(now, *pair, id, answer);
   }
-  if (is_consent) return handle_consent_answer(now, answer);
-  handle_check_answer(now, *pair, id, answer);
+  return true;
 }
 
-void Agent::Impl::handle_check_answer(TimePoint now, Pair& pair, const stun::TransactionId& id,
-                                      const stun::MessageView& answer) {
+void Generation::handle_check_answer(TimePoint now, Pair& pair, const stun::TransactionId& id,
+                                     const stun::MessageView& answer) {
   constexpr std::array<AttributeType, 3> kUnderstood = {AttributeType::XorMappedAddress, AttributeType::ErrorCode,
                                                         AttributeType::UnknownAttributes};
   const bool success = answer.message_class() == stun::Class::Success;
   const auto mapped = answer.xor_address(AttributeType::XorMappedAddress);
   // RFC 8489 6.3.3: an answer that can't be understood is none.
   if (!answer.not_understood(kUnderstood).empty() || (success && !mapped) || (!success && !answer.error())) {
-    ++counters_.answers_dropped;
+    ++shared_.counters.answers_dropped;
     return;
   }
   const auto found = std::ranges::find(pair.checks, id, &Check::id);
@@ -135,12 +131,12 @@ void Agent::Impl::handle_check_answer(TimePoint now, Pair& pair, const stun::Tra
   }
 }
 
-void Agent::Impl::handle_success(TimePoint now, Pair& pair, const Check& check, const Address& mapped) {
+void Generation::handle_success(TimePoint now, Pair& pair, const Check& check, const Address& mapped) {
   if (!check.repeated) pair.note_round_trip(now - check.sent_at);
   // RFC 8445 7.2.5.3.1: an address of ours that we did not know is peer-reflexive.
-  const LocalEntry* local = locals_.find(mapped);
-  pair.local_type = local != nullptr ? local->candidate.type : CandidateType::PeerReflexive;
-  if (mapped == pair.path.local) pair.local_type = CandidateType::Host;
+  const LocalEntry* local = mapped == pair.path.local ? shared_.locals.find_base(mapped) : shared_.locals.find(mapped);
+  const CandidateType unknown = mapped == pair.path.local ? CandidateType::Host : CandidateType::PeerReflexive;
+  pair.local_type = local != nullptr ? local->candidate.type : unknown;
   pair.last_answer = now;
   pair.validated = true;
   pair.state = PairState::Succeeded;
@@ -161,7 +157,7 @@ void Agent::Impl::handle_success(TimePoint now, Pair& pair, const Check& check, 
   select_best(now);
 }
 
-void Agent::Impl::handle_error(TimePoint now, Pair& pair, const Check& check, const stun::MessageView& answer) {
+void Generation::handle_error(TimePoint now, Pair& pair, const Check& check, const stun::MessageView& answer) {
   if (answer.error()->code != stun::error_code::kRoleConflict) {
     // RFC 8445 7.2.5.2.4. A check that was cancelled has a successor to decide.
     if (!check.cancelled) lose_check(now, pair, check);
@@ -179,11 +175,11 @@ void Agent::Impl::handle_error(TimePoint now, Pair& pair, const Check& check, co
   list_.trigger(pair);
 }
 
-void Agent::Impl::handle_consent_answer(TimePoint now, const stun::MessageView& answer) {
+void Generation::handle_consent_answer(TimePoint now, const stun::MessageView& answer) {
   const stun::TransactionId id = answer.transaction_id();
   // RFC 7675 5.1: only a success gives consent. A role that is no longer ours says nothing about the path.
   if (answer.message_class() != stun::Class::Success) {
-    ++counters_.answers_dropped;
+    ++shared_.counters.answers_dropped;
     return;
   }
   selected_->note_round_trip(consent_.answered(now, id));

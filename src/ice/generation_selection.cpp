@@ -1,7 +1,7 @@
-// Which path is used, and whether it may be: nomination (RFC 8445 8), consent (RFC 7675), and the agent's states.
+// Which path is used, and whether it may be: nomination (RFC 8445 8), consent (RFC 7675), and a generation's states.
 #include <algorithm>
 
-#include "ice/agent_impl.hpp"
+#include "ice/generation.hpp"
 
 namespace isotube::ice {
 namespace {
@@ -12,19 +12,25 @@ constexpr Duration kNominationStale = std::chrono::seconds(5);
 
 }  // namespace
 
-void Agent::Impl::switch_role(Role role) {
+void Generation::switch_role(Role role) {
   role_ = role;
   list_.compute_priorities(role);
   nominee_ = nullptr;
   nomination_at_ = kNever;
 }
 
-bool Agent::Impl::is_fresh(TimePoint now, const Pair& pair) const {
-  // RFC 7675 5.1: a check that passed long ago is no consent to send now.
-  return &pair == selected_ || now - pair.last_answer < settings_.consent_interval;
+void Generation::forget_nominations() {
+  nominated_ = nullptr;
+  nominee_ = nullptr;
+  nomination_at_ = kNever;
 }
 
-void Agent::Impl::note_use_candidate(TimePoint now, Pair& pair) {
+bool Generation::is_fresh(TimePoint now, const Pair& pair) const {
+  // RFC 7675 5.1: a check that passed long ago is no consent to send now.
+  return &pair == selected_ || now - pair.last_answer < shared_.settings.consent_interval;
+}
+
+void Generation::note_use_candidate(TimePoint now, Pair& pair) {
   pair.last_use_candidate = now;
   if (!may_follow_nomination(now, pair)) return;
   if (pair.state == PairState::Succeeded && is_fresh(now, pair)) {
@@ -36,7 +42,7 @@ void Agent::Impl::note_use_candidate(TimePoint now, Pair& pair) {
   if (pair.state == PairState::Succeeded) pair.state = PairState::Waiting;
 }
 
-bool Agent::Impl::may_follow_nomination(TimePoint now, const Pair& pair) const {
+bool Generation::may_follow_nomination(TimePoint now, const Pair& pair) const {
   if (nominated_ == nullptr || nominated_ == &pair || state_ == State::Disconnected) return true;
   // RFC 8445 nominates once. Of several nominations, as RFC 5245 8.1.1.2 makes them, the highest priority holds, unless
   // the peer has gone elsewhere.
@@ -44,14 +50,14 @@ bool Agent::Impl::may_follow_nomination(TimePoint now, const Pair& pair) const {
   return !nominated_->last_use_candidate || now - *nominated_->last_use_candidate > kNominationStale;
 }
 
-void Agent::Impl::nominate(TimePoint now, Pair& pair) {
+void Generation::nominate(TimePoint now, Pair& pair) {
   nominated_ = &pair;
   nominee_ = nullptr;
   nomination_at_ = kNever;
   if (state_ != State::Disconnected) stop_other_checks(now);
 }
 
-void Agent::Impl::stop_other_checks(TimePoint now) {
+void Generation::stop_other_checks(TimePoint now) {
   // RFC 8445 8.1.2. What the peer has nominated is still to be checked.
   for (Pair& pair : list_.pairs()) {
     if (&pair == nominated_ || pair.nominate_on_success) continue;
@@ -61,16 +67,16 @@ void Agent::Impl::stop_other_checks(TimePoint now) {
   }
 }
 
-void Agent::Impl::plan_nomination(TimePoint now) {
+void Generation::plan_nomination(TimePoint now) {
   if (role_ != Role::Controlling || nominated_ != nullptr || nominee_ != nullptr) return;
   if (list_.best_succeeded() == nullptr) {
     nomination_at_ = kNever;
   } else if (nomination_at_ == kNever) {
-    nomination_at_ = now + settings_.nomination_delay;
+    nomination_at_ = now + shared_.settings.nomination_delay;
   }
 }
 
-void Agent::Impl::run_nomination(TimePoint now) {
+void Generation::run_nomination(TimePoint now) {
   // RFC 8445 8.1.1: regular nomination, paced as any check.
   if (now < nomination_at_ || now < next_check_at_) return;
   nomination_at_ = kNever;
@@ -78,37 +84,55 @@ void Agent::Impl::run_nomination(TimePoint now) {
   if (nominee_ != nullptr) start_check(now, *nominee_, true);
 }
 
-void Agent::Impl::select_best(TimePoint now) {
+void Generation::select_best(TimePoint now) {
   Pair* best = nominated_ != nullptr ? nominated_ : list_.best_succeeded();
   if (best == nullptr || best == selected_ || !is_fresh(now, *best)) return;
   select(now, *best);
 }
 
-void Agent::Impl::select(TimePoint now, Pair& pair) {
+void Generation::select(TimePoint now, Pair& pair) {
   selected_ = &pair;
   consent_.start(now, pair.last_answer);
-  emit(PathSelected{pair.path, pair.local_type, pair.remote_type});
+  news_.emplace_back(*selection());
   enter(State::Connected);
-  gatherer_.stop();
 }
 
-void Agent::Impl::fail_over(TimePoint now, Pair& pair) {
+void Generation::fail_over(TimePoint now, Pair& pair) {
   // The selected path is silent and this one has just answered. Until the peer nominates again, each side sends where
   // it was answered (RFC 8445 12.1 lets it use any valid pair).
-  selected_->state = PairState::Failed;
-  nominated_ = nullptr;
-  nominee_ = nullptr;
-  nomination_at_ = kNever;
+  if (selected_ != nullptr) selected_->state = PairState::Failed;
+  forget_nominations();
   select(now, pair);
 }
 
-void Agent::Impl::run_consent(TimePoint now) {
+void Generation::release(const Pair& pair) {
+  if (&pair == nominee_) nominee_ = nullptr;
+  if (&pair == nominated_) nominated_ = nullptr;
+  if (&pair == selected_) selected_ = nullptr;
+}
+
+void Generation::leave_path(TimePoint now) {
+  // Nothing can be sent there any more, so its silence is not waited for.
+  forget_nominations();
+  consent_.hold();
+  Pair* next = list_.best_succeeded();
+  if (state_ == State::Connected && next != nullptr && is_fresh(now, *next)) {
+    select(now, *next);
+  } else {
+    lose_path();
+  }
+}
+
+void Generation::run_consent(TimePoint now) {
   for (;;) {
     switch (consent_.due(now)) {
       case Consent::Due::Nothing:
         return;
       case Consent::Due::Check:
         send_consent_check(now);
+        break;
+      case Consent::Due::Unanswered:
+        news_.emplace_back(ConsentUnanswered{selected_->path});
         break;
       case Consent::Due::Silent:
         lose_path();
@@ -120,15 +144,15 @@ void Agent::Impl::run_consent(TimePoint now) {
   }
 }
 
-void Agent::Impl::send_consent_check(TimePoint now) {
+void Generation::send_consent_check(TimePoint now) {
   // RFC 7675 5.1: each with a new transaction id, never repeated.
   const stun::TransactionId id = stun::TransactionId::draw(transaction_ids_);
-  transmit(selected_->path, build_check(id, *selected_, false));
-  ++counters_.checks_sent;
-  consent_.sent(now, id, settings_.check_rto_min + selected_->round_trip.value_or(Duration{0}));
+  shared_.transmit(selected_->path, build_check(id, *selected_, false));
+  ++shared_.counters.checks_sent;
+  consent_.sent(now, id, shared_.settings.check_rto_min + selected_->round_trip.value_or(Duration{0}));
 }
 
-void Agent::Impl::lose_path() {
+void Generation::lose_path() {
   enter(State::Disconnected);
   // Whatever worked is tried again. The selected pair too: consent checks are never repeated (RFC 7675 5.1), and on a
   // lossy path six of them may well be lost in a row; an ordinary check is repeated, and its answer counts as consent.
@@ -137,36 +161,34 @@ void Agent::Impl::lose_path() {
   }
 }
 
-void Agent::Impl::regain_path(TimePoint now) {
+void Generation::regain_path(TimePoint now) {
   enter(State::Connected);
   if (nominee_ != selected_) selected_->cancel_checks(now);
   if (nominated_ != nullptr) stop_other_checks(now);
 }
 
-void Agent::Impl::conclude_failure(TimePoint now) {
+void Generation::conclude_failure(TimePoint now) {
   if (state_ != State::Checking) return;
+  if (now >= give_up_at_) return fail();
   // RFC 8838 8.2, RFC 8863 4: candidates may still come, the peer's checks may still make pairs, or a check may be
   // answered.
-  if (now < patience_at_ || !remotes_ended_ || !locals_ended_ || !gatherer_.idle() || list_.is_hopeful()) return;
+  if (now < patience_at_ || !remotes_ended_ || !shared_.locals_complete || list_.is_hopeful()) return;
   fail();
 }
 
-void Agent::Impl::fail() {
+void Generation::fail() {
   enter(State::Failed);
   consent_.stop();
-  gatherer_.stop();
   list_.untrigger_all();
   for (Pair& pair : list_.pairs()) pair.checks.clear();
   selected_ = nullptr;
-  nominee_ = nullptr;
-  nominated_ = nullptr;
-  nomination_at_ = kNever;
+  forget_nominations();
 }
 
-void Agent::Impl::enter(State state) {
+void Generation::enter(State state) {
   if (state == state_) return;
   state_ = state;
-  emit(StateChanged{state});
+  news_.emplace_back(StateChanged{state});
 }
 
 }  // namespace isotube::ice

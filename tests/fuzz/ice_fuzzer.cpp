@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
@@ -21,9 +23,14 @@ using namespace isotube::ice;  // NOLINT(google-build-using-namespace): a progra
 using namespace std::chrono_literals;
 
 const Credentials kPeer{"peer", "a password of the peer's"};
+/// The relay's side of our addresses.
+Address relayed_address(std::uint8_t choice) {
+  return {IpAddress::v4({192, 0, 2, static_cast<std::uint8_t>(200 + choice % 3)}), 3000};
+}
 
 /// A few addresses, so that paths meet again.
 Address local_address(std::uint8_t choice) {
+  if (choice % 8 == 7) return relayed_address(choice / 8);
   return {IpAddress::v4({192, 0, 2, static_cast<std::uint8_t>(1 + choice % 3)}), 1000};
 }
 
@@ -44,7 +51,7 @@ bool is_legal(State from, State to) {
     case State::Disconnected:
       return to == State::Connected || to == State::Failed;
     case State::Failed:
-      return false;
+      return to == State::Checking;
   }
   return false;
 }
@@ -92,7 +99,7 @@ class Driver {
   }
 
   void step(std::uint8_t operation) {
-    switch (operation % 12) {
+    switch (operation % 14) {
       case 0:
         return sleep();
       case 1:
@@ -114,6 +121,10 @@ class Driver {
         return command(input_.u8());
       case 10:
         return flipped_echo();
+      case 11:
+        return restart_command(input_.u8());
+      case 12:
+        return address_command(input_.u8());
       default:
         return candidate_text();
     }
@@ -152,13 +163,14 @@ class Driver {
     stun::TransactionId id;
     id.bytes[0] = static_cast<std::byte>(shape);
     stun::MessageBuilder builder(stun::Class::Request, stun::Method::Binding, id);
-    if ((shape & 1) == 0) builder.text(stun::AttributeType::Username, agent_.local_credentials().ufrag + ":peer");
+    const Credentials& own = known_[input_.u8() % known_.size()];
+    if ((shape & 1) == 0) builder.text(stun::AttributeType::Username, own.ufrag + ":peer");
     if ((shape & 2) == 0) builder.u32(stun::AttributeType::Priority, 1'000'000U * input_.u8());
     if ((shape & 4) != 0) builder.flag(stun::AttributeType::UseCandidate);
     const auto role = (shape & 8) != 0 ? stun::AttributeType::IceControlling : stun::AttributeType::IceControlled;
     if ((shape & 16) != 0) builder.u64(role, (shape & 32) != 0 ? UINT64_MAX : 0);
     add_attributes(builder);
-    stun::IntegrityKey key(as_byte_view(agent_.local_credentials().pwd));
+    stun::IntegrityKey key(as_byte_view(own.pwd));
     builder.integrity((shape & 64) != 0 ? stun::Integrity::Sha256 : stun::Integrity::Sha1, key);
     if ((shape & 128) == 0) builder.fingerprint();
     agent_.handle_datagram(now_, from, builder.take());
@@ -213,6 +225,31 @@ class Driver {
     }
   }
 
+  void restart_command(std::uint8_t choice) {
+    switch (choice % 4) {
+      case 0:
+        return agent_.cancel_restart(now_);
+      case 1:
+        agent_.restart(now_);
+        return agent_.set_remote(now_, kPeer, 5ms, false);
+      default:
+        return agent_.restart(now_);
+    }
+  }
+
+  void address_command(std::uint8_t choice) {
+    switch (choice % 4) {
+      case 0:
+        return agent_.add_relayed_address(now_, relayed_address(input_.u8()), remote_address(input_.u8()),
+                                          relayed_address(choice).ip);
+      case 1:
+      case 2:
+        return agent_.remove_local_address(now_, local_address(input_.u8()));
+      default:
+        return agent_.fail_path(now_, agent_.selected_path().value_or(path()));
+    }
+  }
+
   /// What the agent sent comes back, perhaps with one bit changed.
   void flipped_echo() {
     if (requests_.empty()) return;
@@ -234,9 +271,11 @@ class Driver {
   void look() {
     while (const auto transmit = agent_.poll_transmit()) see(*transmit);
     while (const auto event = agent_.poll_event()) see(*event);
+    if (known_.back() != agent_.local_credentials()) known_.push_back(agent_.local_credentials());
     const bool has_path = agent_.selected_path().has_value();
     ISOTUBE_ASSERT(agent_.state() == state_);
-    ISOTUBE_ASSERT(has_path == (state_ == State::Connected || state_ == State::Disconnected));
+    // Disconnected may be without one: its address is gone, or a restart outlives it.
+    if (state_ != State::Disconnected) ISOTUBE_ASSERT(has_path == (state_ == State::Connected));
     if (has_path) {
       ISOTUBE_ASSERT(agent_.selected_path() == selected_);
       ISOTUBE_ASSERT(agent_.is_validated(*selected_));
@@ -260,14 +299,17 @@ class Driver {
       state_ = changed->state;
     } else if (const auto* selected = std::get_if<PathSelected>(&event)) {
       selected_ = selected->path;
-    } else if (std::holds_alternative<GatheringDone>(event)) {
-      ISOTUBE_ASSERT(!gathering_done_);
-      gathering_done_ = true;
-    } else {
-      // What is signalled can be read.
-      const Candidate& candidate = std::get<LocalCandidate>(event).candidate;
-      ISOTUBE_ASSERT(!gathering_done_);
+    } else if (const auto* unanswered = std::get_if<ConsentUnanswered>(&event)) {
+      ISOTUBE_ASSERT(unanswered->path.local.port != 0);
+    } else if (std::holds_alternative<RestartDone>(event) || std::holds_alternative<RestartFailed>(event)) {
+      ISOTUBE_ASSERT(!agent_.is_restarting());
+    } else if (const auto* found = std::get_if<LocalCandidate>(&event)) {
+      // What is signalled can be read, and nothing but relayed addresses follows the end.
+      const Candidate& candidate = found->candidate;
+      ISOTUBE_ASSERT(!ended_.contains(candidate.ufrag) || candidate.type == CandidateType::Relayed);
       ISOTUBE_ASSERT(parse_candidate(to_string(candidate)) == candidate);
+    } else {
+      ISOTUBE_ASSERT(ended_.insert(agent_.local_credentials().ufrag).second);
     }
   }
 
@@ -277,7 +319,10 @@ class Driver {
   std::deque<Transmit> requests_;
   State state_ = State::New;
   std::optional<Path> selected_;
-  bool gathering_done_ = false;
+  /// Our credentials so far.
+  std::vector<Credentials> known_{agent_.local_credentials()};
+  /// Generations whose candidates have ended.
+  std::set<std::string> ended_;
 };
 
 }  // namespace

@@ -57,6 +57,9 @@ struct Node {
   std::vector<State> states;
   std::vector<PathSelected> paths;
   int gathering_done = 0;
+  int restarts_done = 0;
+  int restarts_failed = 0;
+  std::vector<Path> unanswered;
   std::vector<Datagram> sent;
   /// Where its candidates go; null while it does not trickle.
   Node* trickles_to = nullptr;
@@ -134,6 +137,25 @@ class World {
     if (from.gathering_done > 0) signal_end(to);
   }
 
+  /// `node` begins a restart of which nobody hears yet.
+  void begin_restart(Node& node) {
+    node.trickles_to = nullptr;
+    node.candidates.clear();
+    node.gathering_done = 0;
+    node.agent.restart(now);
+    drain(node);
+  }
+
+  /// Both begin, and hear of each other.
+  void restart(Node& one, Node& other) {
+    begin_restart(one);
+    begin_restart(other);
+    introduce(one, other);
+    introduce(other, one);
+    trickle(one, other);
+    trickle(other, one);
+  }
+
   void drain(Node& node) {
     while (const auto event = node.agent.poll_event()) note(node, *event);
     while (auto transmit = node.agent.poll_transmit()) send(node, *transmit);
@@ -184,6 +206,9 @@ class World {
       node.candidates.push_back(local->candidate);
       if (node.trickles_to != nullptr) signal(*node.trickles_to, local->candidate);
     }
+    if (std::holds_alternative<RestartDone>(event)) ++node.restarts_done;
+    if (std::holds_alternative<RestartFailed>(event)) ++node.restarts_failed;
+    if (const auto* silent = std::get_if<ConsentUnanswered>(&event)) node.unanswered.push_back(silent->path);
     if (std::holds_alternative<GatheringDone>(event)) {
       ++node.gathering_done;
       if (node.trickles_to != nullptr) signal_end(*node.trickles_to);
