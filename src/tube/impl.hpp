@@ -57,6 +57,9 @@ class Tube::Impl : public webrtc::PeerConnection::Handler, public std::enable_sh
   void handle(TimePoint now, peer::LocalCandidate& event);
   void handle(TimePoint now, peer::GatheringDone& event);
   void handle(TimePoint now, peer::PathSelected& event);
+  void handle(TimePoint, peer::ConsentUnanswered&) {}
+  void handle(TimePoint, peer::RestartDone&) {}
+  void handle(TimePoint, peer::RestartFailed&) {}
   void handle(TimePoint now, datachannel::Opened& event);
   void handle(TimePoint now, datachannel::OpenedByPeer& event);
   void handle(TimePoint now, datachannel::Message& event);
