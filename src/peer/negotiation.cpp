@@ -12,7 +12,9 @@ sdp::Description Peer::Impl::create_offer(TimePoint now) {
   agent_.set_role(ice::Role::Controlling);
   pump(now);
   described_ = true;
-  return described(sdp::Description());
+  const sdp::Description offer;
+  mid_ = offer.mid;
+  return described(offer);
 }
 
 std::expected<void, DescriptionError> Peer::Impl::set_answer(TimePoint now, const sdp::Description& answer) {
@@ -33,6 +35,7 @@ std::expected<sdp::Description, DescriptionError> Peer::Impl::accept_offer(TimeP
   agent_.set_role(offer.ice_lite ? ice::Role::Controlling : ice::Role::Controlled);
   // RFC 8842 5.3: to an "actpass" offer the answerer should be active; its ClientHello needs no round trip to wait for.
   const sdp::Description answer = sdp::answer_to(offer);
+  mid_ = answer.mid;
   apply_remote(now, offer, answer.setup == Setup::Active ? dtls::Role::Client : dtls::Role::Server);
   described_ = true;
   return described(answer);
@@ -49,6 +52,9 @@ void Peer::Impl::apply_remote(TimePoint now, const sdp::Description& remote, dtl
   // RFC 8841 6.1: 65,536 if the attribute is missing; 0 means that any size goes.
   peer_max_message_ = static_cast<std::size_t>(remote.max_message_size.value_or(65'536));
   dtls_.emplace(role, certificate_, remote.fingerprints, settings_.dtls);
+  signalled_.remote = remote.ice;
+  remote_pacing_ = remote.ice_pacing;
+  remote_lite_ = remote.ice_lite;
   enter(State::Connecting);
   agent_.set_remote(now, remote.ice, remote.ice_pacing, remote.ice_lite);
   for (const ice::Candidate& candidate : remote.candidates) agent_.add_remote_candidate(now, candidate);
@@ -64,8 +70,8 @@ sdp::Description Peer::Impl::described(sdp::Description description) const {
   description.fingerprints = {certificate_.fingerprint()};
   description.sctp_port = settings_.sctp.local_port;
   description.max_message_size = settings_.max_message_size;
-  description.candidates = local_candidates_;
-  description.end_of_candidates = gathering_done_;
+  description.candidates = signalled_.local_candidates;
+  description.end_of_candidates = signalled_.gathering_done;
   return description;
 }
 

@@ -31,6 +31,10 @@ void Peer::end_of_remote_candidates(TimePoint now) {
   impl_->pump(now);
 }
 
+void Peer::add_remote_candidates(TimePoint now, const sdp::Fragment& fragment) {
+  impl_->add_remote_candidates(now, fragment);
+}
+
 void Peer::add_local_address(TimePoint now, const Address& address) {
   impl_->agent().add_local_address(now, address);
   impl_->pump(now);
@@ -50,6 +54,38 @@ void Peer::end_of_local_addresses(TimePoint now) {
   impl_->agent().end_of_local_addresses(now);
   impl_->pump(now);
 }
+
+void Peer::add_relayed_address(TimePoint now, const Address& relayed, const Address& mapped,
+                               const IpAddress& server_ip) {
+  impl_->agent().add_relayed_address(now, relayed, mapped, server_ip);
+  impl_->pump(now);
+}
+
+void Peer::remove_local_address(TimePoint now, const Address& address) {
+  impl_->agent().remove_local_address(now, address);
+  impl_->pump(now);
+}
+
+void Peer::fail_path(TimePoint now, const Path& path) {
+  impl_->agent().fail_path(now, path);
+  impl_->pump(now);
+}
+
+std::expected<sdp::Fragment, DescriptionError> Peer::restart_offer(TimePoint now) { return impl_->restart_offer(now); }
+
+std::expected<void, DescriptionError> Peer::set_restart_answer(TimePoint now, const sdp::Fragment& answer) {
+  return impl_->set_restart_answer(now, answer);
+}
+
+std::expected<sdp::Fragment, DescriptionError> Peer::accept_restart(TimePoint now, const sdp::Fragment& offer) {
+  return impl_->accept_restart(now, offer);
+}
+
+void Peer::cancel_restart(TimePoint now) { impl_->cancel_restart(now); }
+
+sdp::Fragment Peer::local_fragment() const { return impl_->local_fragment(); }
+
+const ice::Credentials& Peer::remote_ice_credentials() const { return impl_->remote_ice_credentials(); }
 
 const ice::Credentials& Peer::local_ice_credentials() const { return impl_->agent().local_credentials(); }
 

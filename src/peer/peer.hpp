@@ -27,6 +27,8 @@ struct Settings {
   dtls::Settings dtls;
   sctp::Settings sctp;
   datachannel::Settings datachannel;
+  /// A restart that we offered has failed if no answer came for so long.
+  Duration restart_answer_timeout = std::chrono::seconds(30);
   /// Largest message that we accept and announce.
   std::size_t max_message_size = 262'144;
 };
@@ -49,6 +51,20 @@ struct PathSelected {
   ice::CandidateType local_type;
   ice::CandidateType remote_type;
 };
+/// A consent check went unanswered, the first in a row: what the path goes through may be looked after.
+struct ConsentUnanswered {
+  Path path;
+};
+/// An ICE restart has a new path, which PathSelected named before. The old one is not used any more.
+struct RestartDone {};
+/// An ICE restart came to nothing. All is as it was before it.
+struct RestartFailed {
+  enum class Cause : std::uint8_t {
+    NoAnswer,  ///< our offer was not answered in time
+    NoPath,    ///< no path of the new generation works
+  };
+  Cause cause;
+};
 /// Sent once; nothing follows it.
 struct Closed {
   CloseReason reason;
@@ -56,9 +72,15 @@ struct Closed {
 };
 using Event = std::variant<StateChanged, LocalCandidate, GatheringDone, PathSelected, datachannel::Opened,
                            datachannel::OpenedByPeer, datachannel::Message, datachannel::BufferedAmountLow,
-                           datachannel::Closed, Closed>;
+                           datachannel::Closed, ConsentUnanswered, RestartDone, RestartFailed, Closed>;
 
-enum class DescriptionError : std::uint8_t { WrongState, NoFingerprint, NoCredentials, BadSetup };
+enum class DescriptionError : std::uint8_t {
+  WrongState,
+  NoFingerprint,
+  NoCredentials,
+  BadSetup,
+  Glare,  ///< we offered a restart too, and ours goes before the peer's
+};
 
 struct Counters {
   std::uint64_t datagrams_received = 0;
@@ -89,12 +111,40 @@ class Peer {
                                                                                const sdp::Description& offer);
   void add_remote_candidate(TimePoint now, const ice::Candidate& candidate);
   void end_of_remote_candidates(TimePoint now);
+  /// What a trickle fragment brings: candidates and perhaps their end, of the generation that its ufrag names. Those of
+  /// an older one are dropped (row I6 of the fault matrix).
+  void add_remote_candidates(TimePoint now, const sdp::Fragment& fragment);
 
   void add_local_address(TimePoint now, const Address& address);
   void add_public_address(TimePoint now, const Address& address, const Address& base);
   void add_stun_server(TimePoint now, const Address& server);
   void end_of_local_addresses(TimePoint now);
+  /// See ice::Agent for these three.
+  void add_relayed_address(TimePoint now, const Address& relayed, const Address& mapped, const IpAddress& server_ip);
+  void remove_local_address(TimePoint now, const Address& address);
+  void fail_path(TimePoint now, const Path& path);
   [[nodiscard]] const ice::Credentials& local_ice_credentials() const;
+
+  /// Begins an ICE restart (RFC 8445 9): new credentials, and the candidates known so far; others follow as events.
+  /// DTLS, SCTP and channels go on over the old path until the new one works. Ends in RestartDone or RestartFailed. A
+  /// restart that is under way is replaced. Error: WrongState before the peer is known, and when closed.
+  [[nodiscard]] std::expected<sdp::Fragment, DescriptionError> restart_offer(TimePoint now);
+  /// The answer to the last offer: who signals knows which answer belongs to which, and drops those of replaced ones.
+  /// Error: WrongState if no offer of ours waits for it, NoCredentials if it has none or the old ones.
+  [[nodiscard]] std::expected<void, DescriptionError> set_restart_answer(TimePoint now, const sdp::Fragment& answer);
+  /// The answering side of a restart; gives the answer. If both sides offered one at the same time, that of the tube's
+  /// offerer holds: the offerer refuses the other's (Glare), the answerer takes its own back, which then ends as the
+  /// peer's does (row I5 of the fault matrix). An offer that was answered already gets the same credentials again: the
+  /// peer may have lost the answer.
+  [[nodiscard]] std::expected<sdp::Fragment, DescriptionError> accept_restart(TimePoint now,
+                                                                              const sdp::Fragment& offer);
+  /// Takes back a restart whose offer could not be signalled, or was refused. No event follows.
+  void cancel_restart(TimePoint now);
+  /// What is to be signalled for the newest generation: credentials, candidates so far, and whether these are all.
+  [[nodiscard]] sdp::Fragment local_fragment() const;
+  /// The peer's credentials of the newest generation that it has named; a fragment with another ufrag and a pwd is a
+  /// restart (RFC 8840 9.2). Empty before its description came.
+  [[nodiscard]] const ice::Credentials& remote_ice_credentials() const;
 
   /// Channels may be opened once Connected (the DTLS role fixes their ids, RFC 8832 6); RoleUnknown before.
   [[nodiscard]] std::expected<datachannel::ChannelId, datachannel::OpenError> open_channel(

@@ -80,6 +80,7 @@ void Peer::Impl::handle_dtls(TimePoint now, const Path& path, ByteView datagram)
 
 void Peer::Impl::handle_timeout(TimePoint now) {
   if (state_ == State::Closed) return;
+  expire_restart(now);
   agent_.handle_timeout(now);
   if (dtls_) dtls_->handle_timeout(now);
   if (association_) association_->handle_timeout(now);
@@ -103,10 +104,10 @@ bool Peer::Impl::pump_ice(TimePoint now) {
     if (!event) break;
     moved = true;
     if (const auto* found = std::get_if<ice::LocalCandidate>(&*event)) {
-      local_candidates_.push_back(found->candidate);
+      signalled_.local_candidates.push_back(found->candidate);
       if (described_) events_.push_back(LocalCandidate{found->candidate});
     } else if (std::holds_alternative<ice::GatheringDone>(*event)) {
-      gathering_done_ = true;
+      signalled_.gathering_done = true;
       events_.push_back(GatheringDone{});
     } else if (const auto* selected = std::get_if<ice::PathSelected>(&*event)) {
       last_path_ = selected->path;
@@ -114,6 +115,13 @@ bool Peer::Impl::pump_ice(TimePoint now) {
       start_dtls(now);
     } else if (const auto* changed = std::get_if<ice::StateChanged>(&*event)) {
       on_ice_state(now, changed->state);
+    } else if (const auto* unanswered = std::get_if<ice::ConsentUnanswered>(&*event)) {
+      events_.push_back(ConsentUnanswered{unanswered->path});
+    } else if (std::holds_alternative<ice::RestartDone>(*event)) {
+      restart_.reset();
+      events_.push_back(RestartDone{});
+    } else {
+      give_up_restart(RestartFailed::Cause::NoPath);
     }
   }
   return moved;

@@ -19,6 +19,15 @@ class Peer::Impl {
   std::expected<void, DescriptionError> set_answer(TimePoint now, const sdp::Description& answer);
   std::expected<sdp::Description, DescriptionError> accept_offer(TimePoint now, const sdp::Description& offer);
 
+  // ICE restarts (restart.cpp).
+  std::expected<sdp::Fragment, DescriptionError> restart_offer(TimePoint now);
+  std::expected<void, DescriptionError> set_restart_answer(TimePoint now, const sdp::Fragment& answer);
+  std::expected<sdp::Fragment, DescriptionError> accept_restart(TimePoint now, const sdp::Fragment& offer);
+  void cancel_restart(TimePoint now);
+  void add_remote_candidates(TimePoint now, const sdp::Fragment& fragment);
+  sdp::Fragment local_fragment() const;
+  const ice::Credentials& remote_ice_credentials() const { return signalled_.remote; }
+
   // Input (stack.cpp).
   void handle_datagram(TimePoint now, const Path& path, ByteView datagram);
   void handle_timeout(TimePoint now);
@@ -45,10 +54,32 @@ class Peer::Impl {
   /// A datagram made by DTLS, or one that did not fit into its batch.
   using Queue = std::deque<Bytes>;
 
+  /// What was signalled of one ICE generation.
+  struct Signalled {
+    std::vector<ice::Candidate> local_candidates;
+    bool gathering_done = false;
+    ice::Credentials remote;
+  };
+  /// An ICE restart under way.
+  struct Restart {
+    /// What holds again if it fails.
+    Signalled before;
+    /// For an offer of ours that waits for its answer.
+    TimePoint answer_due = kNever;
+
+    [[nodiscard]] bool waits_for_answer() const { return answer_due != kNever; }
+  };
+
   /// `description` with what this peer is: its credentials, certificate, candidates and limits.
   sdp::Description described(sdp::Description description) const;
   std::optional<DescriptionError> check(const sdp::Description& remote) const;
   void apply_remote(TimePoint now, const sdp::Description& remote, dtls::Role role);
+
+  bool may_restart() const;
+  void begin_restart(TimePoint now);
+  void apply_restart(TimePoint now, const sdp::Fragment& remote);
+  void give_up_restart(RestartFailed::Cause cause);
+  void expire_restart(TimePoint now);
 
   void handle_dtls(TimePoint now, const Path& path, ByteView datagram);
   void start_dtls(TimePoint now);
@@ -76,8 +107,11 @@ class Peer::Impl {
   State state_ = State::New;
 
   ice::Agent agent_;
-  std::vector<ice::Candidate> local_candidates_;
-  bool gathering_done_ = false;
+  std::string mid_;
+  Signalled signalled_;
+  std::optional<Restart> restart_;
+  std::optional<Duration> remote_pacing_;
+  bool remote_lite_ = false;
   /// Candidates found from now on are not in our description: they are signalled by events.
   bool described_ = false;
   std::optional<sdp::Type> local_type_;

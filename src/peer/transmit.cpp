@@ -67,6 +67,7 @@ std::size_t Peer::Impl::seal_next_packet(TimePoint now, MutableByteView out) {
 TimePoint Peer::Impl::next_timeout() const {
   if (state_ == State::Closed) return kNever;
   TimePoint next = agent_.next_timeout();
+  if (restart_) next = std::min(next, restart_->answer_due);
   if (dtls_) next = std::min(next, dtls_->next_timeout());
   if (association_) next = std::min(next, association_->next_timeout());
   return next;

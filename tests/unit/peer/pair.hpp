@@ -87,6 +87,8 @@ class Pair {
   Side offerer;
   Side answerer;
   bool cut = false;  ///< nothing arrives any more
+  /// Says whether a datagram is lost on its way; `path` as its sender sees it.
+  std::function<bool(const Path&, ByteView)> lose = [](const Path&, ByteView) { return false; };
 
  private:
   bool exchange() {
@@ -106,7 +108,9 @@ class Pair {
       while (!rest.empty()) {
         const std::size_t length = std::min(rest.size(), batch_->segment_size());
         from.sent.push_back(to_bytes(rest.first(length)));
-        if (!cut) to.peer.handle_datagram(now, {to.own_address, from.own_address}, rest.first(length));
+        const bool arrives =
+            !cut && batch_->path().remote == to.own_address && !lose(batch_->path(), rest.first(length));
+        if (arrives) to.peer.handle_datagram(now, {to.own_address, batch_->path().local}, rest.first(length));
         rest = rest.subspan(length);
       }
     }
