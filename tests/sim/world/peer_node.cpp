@@ -1,6 +1,7 @@
 #include "sim/world/peer_node.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/world/certificates.hpp"
 
@@ -18,6 +19,12 @@ PeerNode::PeerNode(const Address& address, const peer::Settings& settings, const
     : address_(address),
       surroundings_(random),
       peer_(in_surroundings(settings, surroundings_), random, pool_, generate_certificate(surroundings_)) {}
+
+void PeerNode::move_to(TimePoint now, const Address& address) {
+  const Address old = std::exchange(address_, address);
+  peer_.add_local_address(now, address);
+  peer_.remove_local_address(now, old);
+}
 
 void PeerNode::handle_datagram(TimePoint now, const Path& path, ByteView datagram) {
   peer_.handle_datagram(now, path, datagram);

@@ -1,4 +1,4 @@
-// One tube as a node: a whole peer with its surroundings and one address.
+// One tube as a node: a whole peer with its surroundings and one address at a time.
 #pragma once
 
 #include <memory>
@@ -16,6 +16,8 @@ class PeerNode : public Node {
   PeerNode(const Address& address, const peer::Settings& settings, const Random& random);
 
   [[nodiscard]] const Address& address() const { return address_; }
+  /// Another network: the old address is gone, and nothing that goes there arrives any more.
+  void move_to(TimePoint now, const Address& address);
   [[nodiscard]] peer::Peer& peer() { return peer_; }
   [[nodiscard]] const peer::Peer& peer() const { return peer_; }
   /// What this tube alone has sent.
