@@ -11,6 +11,8 @@
 namespace isotube::client {
 namespace {
 
+using Scheme = IceServer::Scheme;
+
 constexpr std::uint16_t kStunPort = 3478;
 constexpr std::uint16_t kTurnsPort = 5349;
 /// A gateway has no use for more, and what it says is not trusted.
@@ -67,6 +69,65 @@ std::string unquote(std::string_view text) {
   return result;
 }
 
+std::string_view name_of(Scheme scheme) {
+  switch (scheme) {
+    case Scheme::Stun:
+      return "stun";
+    case Scheme::Turn:
+      return "turn";
+    case Scheme::Turns:
+      return "turns";
+  }
+  return "?";
+}
+
+std::expected<Scheme, std::string> read_scheme(std::string_view text) {
+  for (const Scheme scheme : {Scheme::Stun, Scheme::Turn, Scheme::Turns}) {
+    if (lower(text) == name_of(scheme)) return scheme;
+  }
+  if (lower(text) == "stuns") return std::unexpected("STUN over TLS is not spoken: use stun: or turns:");
+  return std::unexpected("it must begin with stun:, turn: or turns:");
+}
+
+/// `query` is what stands behind the '?'.
+std::expected<turn::Transport, std::string> read_transport(Scheme scheme, std::optional<std::string_view> query) {
+  const turn::Transport usual = scheme == Scheme::Turns ? turn::Transport::Tls : turn::Transport::Udp;
+  if (!query) return usual;
+  if (scheme == Scheme::Stun) return std::unexpected("a stun: URL has nothing after the port");
+  const std::string text = lower(*query);
+  if (text == "transport=tcp") return scheme == Scheme::Turns ? turn::Transport::Tls : turn::Transport::Tcp;
+  if (text != "transport=udp") return std::unexpected("expected ?transport=udp or ?transport=tcp");
+  // DTLS, which RFC 7065 3.1 means by it.
+  if (scheme == Scheme::Turns) return std::unexpected("turns: is spoken over TCP only, so leave out ?transport=udp");
+  return usual;
+}
+
+std::expected<HostPort, std::string> read_host_port(std::string_view text) {
+  if (text.starts_with("//")) return std::unexpected("there is no // in it, as in turn:relay.example:3478");
+  if (text.contains('@')) return std::unexpected("user name and password do not stand in the URL");
+  if (text.contains('/')) return std::unexpected("there is no path in it, as in turn:relay.example:3478");
+  return split_host_port(text);
+}
+
+std::expected<IceServer, std::string> read_url(std::string_view url) {
+  const std::size_t colon = url.find(':');
+  const auto scheme = read_scheme(colon == std::string_view::npos ? "" : url.substr(0, colon));
+  if (!scheme) return std::unexpected(scheme.error());
+  const std::string_view rest = url.substr(colon + 1);
+  const std::size_t question = rest.find('?');
+  auto host_port = read_host_port(rest.substr(0, question));
+  if (!host_port) return std::unexpected(std::move(host_port).error());
+  const bool has_query = question != std::string_view::npos;
+  const auto transport = read_transport(*scheme, has_query ? std::optional(rest.substr(question + 1)) : std::nullopt);
+  if (!transport) return std::unexpected(transport.error());
+  return IceServer{.scheme = *scheme,
+                   .host = std::move(host_port->host),
+                   .port = host_port->port.value_or(*scheme == Scheme::Turns ? kTurnsPort : kStunPort),
+                   .transport = *transport,
+                   .username = {},
+                   .credential = {}};
+}
+
 std::optional<IceServer> read_link(std::string_view link) {
   const auto parts = split_outside_quotes(link, ';');
   const std::string_view target = parts.front();
@@ -89,32 +150,17 @@ std::optional<IceServer> read_link(std::string_view link) {
 }  // namespace
 
 std::expected<IceServer, std::string> IceServer::parse(std::string_view url) {
-  const auto wrong = [url](const std::string& what) {
-    return std::unexpected("the ICE server '" + std::string(url) + "': " + what);
-  };
-  const std::size_t colon = std::min(url.find(':'), url.size());
-  const std::string scheme = lower(url.substr(0, colon));
-  IceServer server;
-  if (scheme == "turn") {
-    server.scheme = Scheme::Turn;
-  } else if (scheme == "turns") {
-    server.scheme = Scheme::Turns;
-  } else if (scheme != "stun" || colon == url.size()) {
-    return wrong("it must begin with stun:, turn: or turns:");
-  }
-  std::string_view rest = colon < url.size() ? url.substr(colon + 1) : "";
-  const std::size_t question = std::min(rest.find('?'), rest.size());
-  if (const std::string query = lower(rest.substr(question)); !query.empty()) {
-    if (server.scheme == Scheme::Stun) return wrong("a stun: URL has nothing after the port");
-    if (query != "?transport=udp" && query != "?transport=tcp")
-      return wrong("expected ?transport=udp or ?transport=tcp");
-    server.transport = query.substr(query.size() - 3);
-  }
-  auto host_port = split_host_port(rest.substr(0, question));
-  if (!host_port) return wrong(host_port.error());
-  server.host = std::move(host_port->host);
-  server.port = host_port->port.value_or(server.scheme == Scheme::Turns ? kTurnsPort : kStunPort);
-  return server;
+  auto server = read_url(url);
+  if (server) return server;
+  return std::unexpected("the ICE server '" + std::string(url) + "': " + server.error());
+}
+
+std::string IceServer::url() const {
+  const bool is_v6 = host.contains(':');
+  std::string text(name_of(scheme));
+  text += ':' + (is_v6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
+  if (scheme == Scheme::Turn) text += transport == turn::Transport::Tcp ? "?transport=tcp" : "?transport=udp";
+  return text;
 }
 
 std::vector<IceServer> ice_servers_of_link(std::string_view field) {

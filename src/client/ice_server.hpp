@@ -1,4 +1,4 @@
-// STUN servers as users and gateways name them.
+// STUN and TURN servers as users and gateways name them.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "turn/error.hpp"
 
 namespace isotube::client {
 
@@ -15,12 +17,17 @@ struct IceServer {
   Scheme scheme = Scheme::Stun;
   std::string host;
   std::uint16_t port = 3478;
-  std::string transport;  ///< "udp" or "tcp", empty if the URL says nothing
+  /// To the server; Tls with `turns:` only.
+  turn::Transport transport = turn::Transport::Udp;
   std::string username;
   std::string credential;
 
-  /// Reads "stun:HOST[:PORT]", "turn:…" and "turns:…" (RFC 7064, RFC 7065). Errors are in plain words.
+  /// Reads "stun:HOST[:PORT]", "turn:HOST[:PORT][?transport=udp|tcp]" and "turns:HOST[:PORT][?transport=tcp]" (RFC
+  /// 7064, RFC 7065). Errors are in plain words.
   [[nodiscard]] static std::expected<IceServer, std::string> parse(std::string_view url);
+
+  /// What parse() reads as this server, without its credentials: "turn:[2001:db8::1]:3478?transport=tcp".
+  [[nodiscard]] std::string url() const;
 
   friend bool operator==(const IceServer&, const IceServer&) = default;
 };

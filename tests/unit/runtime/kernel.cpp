@@ -19,6 +19,9 @@ void reset() {
   script().refuse_segmented = 0;
   script().full_after = -1;
   script().all_full = false;
+  script().stream_sends = 0;
+  script().refuse_stream_sends = 0;
+  script().most_of_a_stream_send = 0;
 }
 
 namespace {
@@ -55,4 +58,13 @@ extern "C" int sendmmsg(int descriptor, mmsghdr* headers, unsigned count, int fl
     script().full_after -= static_cast<int>(count);
   }
   return static_cast<int>(::syscall(SYS_sendmmsg, descriptor, headers, count, flags));
+}
+
+extern "C" ssize_t send(int descriptor, const void* bytes, std::size_t count, int flags) {
+  using namespace isotube::runtime::kernel;
+  ++script().stream_sends;
+  if (script().refuse_stream_sends != 0) return fail(script().refuse_stream_sends);
+  const auto most = static_cast<std::size_t>(script().most_of_a_stream_send.load());
+  if (most != 0) count = std::min(count, most);
+  return ::syscall(SYS_sendto, descriptor, bytes, count, flags, nullptr, 0);
 }
