@@ -1,0 +1,141 @@
+// The relays of one peer: a TURN client for each server, and what goes through them.
+//
+// Part of peer/'s public surface are FlowId, RelayId and the events; the class itself is private to this folder.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "base/address.hpp"
+#include "base/bytes.hpp"
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "turn/client.hpp"
+
+namespace isotube::peer {
+
+/// Names one TURN server of one peer, in the order of adding. Never used twice.
+enum class RelayId : std::uint32_t {};
+
+/// Names one way to a TURN server that the driver opens. Never used twice.
+struct FlowId {
+  RelayId relay{};
+  turn::FlowId flow = 0;
+
+  friend auto operator<=>(const FlowId&, const FlowId&) = default;
+};
+
+/// The driver is to open a flow and to answer with flow_opened() or flow_failed(); a UDP flow is a socket of its own
+/// with a new port, the others are connections.
+struct OpenFlow {
+  FlowId flow;
+  turn::Transport transport = turn::Transport::Udp;
+  Address server;
+  /// What its certificate must be for.
+  std::string name;
+};
+/// The driver is to close it, once what was polled for it has left.
+struct CloseFlow {
+  FlowId flow;
+};
+struct RelayAllocated {
+  RelayId relay{};
+  Address relayed;
+  Address mapped;
+};
+/// The relay is gone, or was never had: allocate_relay() may be called again.
+struct RelayLost {
+  RelayId relay{};
+  std::optional<Address> relayed;
+};
+/// A TURN transaction ended for good (isolation counts these).
+struct RelayFailed {
+  RelayId relay{};
+  turn::TurnError error;
+};
+
+class Relays {
+ public:
+  /// The relay carries nothing to that peer.
+  struct PathRefused {
+    Path path;
+  };
+  using Event = std::variant<OpenFlow, CloseFlow, RelayAllocated, RelayLost, RelayFailed, PathRefused>;
+
+  struct Transmit {
+    FlowId flow;
+    Bytes bytes;
+  };
+
+  struct Received {
+    Path path;
+    ByteView payload;
+  };
+
+  /// More servers bring no better path, only more load.
+  static constexpr std::size_t kMost = 8;
+
+  Relays(turn::Settings settings, Random random) : settings_(settings), random_(random) {}
+
+  /// Nothing if there are too many already.
+  [[nodiscard]] std::optional<RelayId> add(const turn::Server& server);
+  void allocate(TimePoint now, RelayId relay);
+  /// The allocation behind `relayed` is asked whether it still lives.
+  void verify(TimePoint now, const Address& relayed);
+  /// Gives the allocation back and forgets the server.
+  void release(TimePoint now, RelayId relay);
+  void release_all(TimePoint now);
+
+  void flow_opened(TimePoint now, FlowId flow);
+  void flow_failed(TimePoint now, FlowId flow, std::string reason);
+  /// Then drain poll_received() before anything else: what it gives lies in `bytes`, or in the relay.
+  void handle_bytes(TimePoint now, FlowId flow, ByteView bytes);
+  [[nodiscard]] std::optional<Received> poll_received();
+
+  /// True if `local` is an address that one of our relays gave us.
+  [[nodiscard]] bool is_relayed(const Address& local) const { return find(local) != nullptr; }
+  /// As in turn::Client; 0 or nothing if there is no such relay.
+  [[nodiscard]] std::size_t header_size(const Path& path) const;
+  [[nodiscard]] std::size_t frame(TimePoint now, const Path& path, MutableByteView out, std::size_t payload_size);
+  [[nodiscard]] std::optional<FlowId> flow_of(const Path& path) const;
+
+  void handle_timeout(TimePoint now);
+  [[nodiscard]] std::optional<Transmit> poll_transmit();
+  [[nodiscard]] std::optional<Event> poll_event();
+  [[nodiscard]] TimePoint next_timeout() const;
+
+  /// No allocation is under way that may still bring a relayed address.
+  [[nodiscard]] bool settled() const;
+  /// Every allocation was given back, or given up.
+  [[nodiscard]] bool empty() const { return relays_.empty(); }
+  [[nodiscard]] const turn::Client* client(RelayId relay) const;
+
+ private:
+  struct Relay {
+    RelayId id;
+    turn::Client client;
+    /// What it last had: a loss is told with it.
+    std::optional<Address> relayed;
+  };
+
+  [[nodiscard]] Relay* find(RelayId relay);
+  [[nodiscard]] Relay* find(const Address& relayed);
+  [[nodiscard]] const Relay* find(const Address& relayed) const;
+  /// Takes what the clients say; forgets those that are released.
+  void collect_all();
+  /// False if the client is done for.
+  [[nodiscard]] bool translate(Relay& relay, turn::Event event);
+
+  turn::Settings settings_;
+  Random random_;
+  std::uint32_t next_id_ = 1;
+  std::vector<Relay> relays_;
+  std::optional<RelayId> receiving_;
+  std::deque<Event> events_;
+};
+
+}  // namespace isotube::peer
