@@ -36,40 +36,51 @@ void Peer::add_remote_candidates(TimePoint now, const sdp::Fragment& fragment) {
 }
 
 void Peer::add_local_address(TimePoint now, const Address& address) {
-  impl_->agent().add_local_address(now, address);
+  if (impl_->uses_direct_paths()) impl_->agent().add_local_address(now, address);
   impl_->pump(now);
 }
 
 void Peer::add_public_address(TimePoint now, const Address& address, const Address& base) {
-  impl_->agent().add_public_address(now, address, base);
+  if (impl_->uses_direct_paths()) impl_->agent().add_public_address(now, address, base);
   impl_->pump(now);
 }
 
 void Peer::add_stun_server(TimePoint now, const Address& server) {
-  impl_->agent().add_stun_server(now, server);
+  if (impl_->uses_direct_paths()) impl_->agent().add_stun_server(now, server);
   impl_->pump(now);
 }
 
-void Peer::end_of_local_addresses(TimePoint now) {
-  impl_->agent().end_of_local_addresses(now);
-  impl_->pump(now);
-}
-
-void Peer::add_relayed_address(TimePoint now, const Address& relayed, const Address& mapped,
-                               const IpAddress& server_ip) {
-  impl_->agent().add_relayed_address(now, relayed, mapped, server_ip);
-  impl_->pump(now);
-}
+void Peer::end_of_local_addresses(TimePoint now) { impl_->end_of_local_addresses(now); }
 
 void Peer::remove_local_address(TimePoint now, const Address& address) {
   impl_->agent().remove_local_address(now, address);
   impl_->pump(now);
 }
 
-void Peer::fail_path(TimePoint now, const Path& path) {
-  impl_->agent().fail_path(now, path);
+std::optional<RelayId> Peer::add_relay(const turn::Server& server) { return impl_->relays().add(server); }
+
+void Peer::allocate_relay(TimePoint now, RelayId relay) { impl_->allocate_relay(now, relay); }
+
+void Peer::release_relay(TimePoint now, RelayId relay) {
+  impl_->relays().release(now, relay);
   impl_->pump(now);
 }
+
+const turn::Client* Peer::relay(RelayId relay) const { return impl_->relays().client(relay); }
+
+void Peer::flow_opened(TimePoint now, FlowId flow) {
+  impl_->relays().flow_opened(now, flow);
+  impl_->pump(now);
+}
+
+void Peer::flow_failed(TimePoint now, FlowId flow, std::string reason) {
+  impl_->relays().flow_failed(now, flow, std::move(reason));
+  impl_->pump(now);
+}
+
+void Peer::handle_flow_bytes(TimePoint now, FlowId flow, ByteView bytes) { impl_->handle_flow_bytes(now, flow, bytes); }
+
+std::optional<FlowId> Peer::selected_flow() const { return impl_->selected_flow(); }
 
 std::expected<sdp::Fragment, DescriptionError> Peer::restart_offer(TimePoint now) { return impl_->restart_offer(now); }
 
@@ -138,6 +149,8 @@ std::optional<Event> Peer::poll_event() {
 TimePoint Peer::next_timeout() const { return impl_->next_timeout(); }
 
 void Peer::close(TimePoint now) { impl_->close(now); }
+
+bool Peer::finished() const { return impl_->finished(); }
 
 State Peer::state() const { return impl_->state(); }
 

@@ -16,14 +16,21 @@
 #include "datachannel/channels.hpp"
 #include "dtls/session.hpp"
 #include "ice/agent.hpp"
+#include "peer/relay_events.hpp"
 #include "peer/transmit_batch.hpp"
 #include "sctp/association.hpp"
 #include "sdp/description.hpp"
 
 namespace isotube::peer {
 
+/// Which candidates are used (RFC 8828 has the reasons for Relay).
+enum class IcePolicy : std::uint8_t { All, Relay };
+
 struct Settings {
   ice::Settings ice;
+  /// With Relay no direct datagram is sent but to a TURN server, and none is heard.
+  IcePolicy ice_policy = IcePolicy::All;
+  turn::Settings turn;
   dtls::Settings dtls;
   sctp::Settings sctp;
   datachannel::Settings datachannel;
@@ -65,14 +72,15 @@ struct RestartFailed {
   };
   Cause cause;
 };
-/// Sent once; nothing follows it.
+/// Sent once; nothing follows it but what flows and relays have to say until finished().
 struct Closed {
   CloseReason reason;
   std::string detail;
 };
 using Event = std::variant<StateChanged, LocalCandidate, GatheringDone, PathSelected, datachannel::Opened,
                            datachannel::OpenedByPeer, datachannel::Message, datachannel::BufferedAmountLow,
-                           datachannel::Closed, ConsentUnanswered, RestartDone, RestartFailed, Closed>;
+                           datachannel::Closed, ConsentUnanswered, RestartDone, RestartFailed, OpenFlow, CloseFlow,
+                           RelayAllocated, RelayLost, RelayFailed, Closed>;
 
 enum class DescriptionError : std::uint8_t {
   WrongState,
@@ -119,11 +127,25 @@ class Peer {
   void add_public_address(TimePoint now, const Address& address, const Address& base);
   void add_stun_server(TimePoint now, const Address& server);
   void end_of_local_addresses(TimePoint now);
-  /// See ice::Agent for these three.
-  void add_relayed_address(TimePoint now, const Address& relayed, const Address& mapped, const IpAddress& server_ip);
+  /// See ice::Agent.
   void remove_local_address(TimePoint now, const Address& address);
-  void fail_path(TimePoint now, const Path& path);
   [[nodiscard]] const ice::Credentials& local_ice_credentials() const;
+
+  /// A TURN server that may be used; nothing is sent to it before allocate_relay(). Nothing if there are too many (8).
+  [[nodiscard]] std::optional<RelayId> add_relay(const turn::Server& server);
+  /// Asks the server for a relayed address unless it has given one: ends in RelayAllocated, or in RelayFailed and
+  /// RelayLost. Whoever counts failures decides when to ask again.
+  void allocate_relay(TimePoint now, RelayId relay);
+  /// Gives the relayed address back and forgets the server.
+  void release_relay(TimePoint now, RelayId relay);
+  /// Null once it is forgotten.
+  [[nodiscard]] const turn::Client* relay(RelayId relay) const;
+  /// The driver's answers to OpenFlow, and what came on a flow: one datagram over UDP, else a piece of the stream.
+  void flow_opened(TimePoint now, FlowId flow);
+  void flow_failed(TimePoint now, FlowId flow, std::string reason);
+  void handle_flow_bytes(TimePoint now, FlowId flow, ByteView bytes);
+  /// The flow that the selected path goes through, if it goes through a relay.
+  [[nodiscard]] std::optional<FlowId> selected_flow() const;
 
   /// Begins an ICE restart (RFC 8445 9): new credentials, and the candidates known so far; others follow as events.
   /// DTLS, SCTP and channels go on over the old path until the new one works. Ends in RestartDone or RestartFailed. A
@@ -164,8 +186,11 @@ class Peer {
   [[nodiscard]] std::optional<Event> poll_event();
   [[nodiscard]] TimePoint next_timeout() const;
 
-  /// Tells the other side (SCTP abort and DTLS close_notify) and ends in Closed. Drain poll_transmit() afterwards.
+  /// Tells the other side (SCTP abort and DTLS close_notify) and ends in Closed; then the relays are given back, which
+  /// takes 3 s at most. Drive the peer on until finished().
   void close(TimePoint now);
+  /// Closed, the farewell was polled, and every relay was given back or given up.
+  [[nodiscard]] bool finished() const;
 
   [[nodiscard]] State state() const;
   [[nodiscard]] std::optional<Path> selected_path() const;

@@ -1,12 +1,10 @@
 // The relays of one peer: a TURN client for each server, and what goes through them.
-//
-// Part of peer/'s public surface are FlowId, RelayId and the events; the class itself is private to this folder.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -14,50 +12,12 @@
 #include "base/bytes.hpp"
 #include "base/random.hpp"
 #include "base/time.hpp"
+#include "peer/relay_events.hpp"
 #include "turn/client.hpp"
 
 namespace isotube::peer {
 
-/// Names one TURN server of one peer, in the order of adding. Never used twice.
-enum class RelayId : std::uint32_t {};
-
-/// Names one way to a TURN server that the driver opens. Never used twice.
-struct FlowId {
-  RelayId relay{};
-  turn::FlowId flow = 0;
-
-  friend auto operator<=>(const FlowId&, const FlowId&) = default;
-};
-
-/// The driver is to open a flow and to answer with flow_opened() or flow_failed(); a UDP flow is a socket of its own
-/// with a new port, the others are connections.
-struct OpenFlow {
-  FlowId flow;
-  turn::Transport transport = turn::Transport::Udp;
-  Address server;
-  /// What its certificate must be for.
-  std::string name;
-};
-/// The driver is to close it, once what was polled for it has left.
-struct CloseFlow {
-  FlowId flow;
-};
-struct RelayAllocated {
-  RelayId relay{};
-  Address relayed;
-  Address mapped;
-};
-/// The relay is gone, or was never had: allocate_relay() may be called again.
-struct RelayLost {
-  RelayId relay{};
-  std::optional<Address> relayed;
-};
-/// A TURN transaction ended for good (isolation counts these).
-struct RelayFailed {
-  RelayId relay{};
-  turn::TurnError error;
-};
-
+/// Private to this folder.
 class Relays {
  public:
   /// The relay carries nothing to that peer.

@@ -41,26 +41,33 @@ Peer::Impl::Impl(const Settings& settings, const Random& random, BufferPool& poo
       sctp_random_(random.fork("sctp")),
       session_id_(make_session_id(random.fork("sdp"))),
       certificate_(std::move(certificate)),
-      agent_(settings_.ice, ice::Role::Controlling, random.fork("ice")) {
+      agent_(settings_.ice, ice::Role::Controlling, random.fork("ice")),
+      relays_(settings_.turn, random.fork("relays")) {
   settings_.sctp = with_limit(settings_.sctp, settings_.max_message_size);
 }
 
 void Peer::Impl::handle_datagram(TimePoint now, const Path& path, ByteView datagram) {
   if (state_ == State::Closed) return;
+  if (!uses_direct_paths()) {
+    ++counters_.datagrams_dropped;
+    return;
+  }
+  take_datagram(now, path, datagram);
+  pump(now);
+}
+
+void Peer::Impl::take_datagram(TimePoint now, const Path& path, ByteView datagram) {
   ++counters_.datagrams_received;
   counters_.bytes_received += datagram.size();
   switch (protocol_of(datagram)) {
     case Protocol::Stun:
-      agent_.handle_datagram(now, path, datagram);
-      break;
+      return agent_.handle_datagram(now, path, datagram);
     case Protocol::Dtls:
-      handle_dtls(now, path, datagram);
-      break;
+      return handle_dtls(now, path, datagram);
     case Protocol::Unknown:
       ++counters_.datagrams_dropped;
       return;
   }
-  pump(now);
 }
 
 void Peer::Impl::handle_dtls(TimePoint now, const Path& path, ByteView datagram) {
@@ -79,15 +86,23 @@ void Peer::Impl::handle_dtls(TimePoint now, const Path& path, ByteView datagram)
 }
 
 void Peer::Impl::handle_timeout(TimePoint now) {
-  if (state_ == State::Closed) return;
-  expire_restart(now);
-  agent_.handle_timeout(now);
-  if (dtls_) dtls_->handle_timeout(now);
-  if (association_) association_->handle_timeout(now);
+  relays_.handle_timeout(now);
+  if (state_ != State::Closed) {
+    expire_restart(now);
+    agent_.handle_timeout(now);
+    if (dtls_) dtls_->handle_timeout(now);
+    if (association_) association_->handle_timeout(now);
+  }
   pump(now);
 }
 
 void Peer::Impl::pump(TimePoint now) {
+  do {
+    pump_stack(now);
+  } while (pump_relays(now));
+}
+
+void Peer::Impl::pump_stack(TimePoint now) {
   bool moved = true;
   while (moved && state_ != State::Closed) {
     moved = pump_ice(now);
@@ -116,6 +131,7 @@ bool Peer::Impl::pump_ice(TimePoint now) {
     } else if (const auto* changed = std::get_if<ice::StateChanged>(&*event)) {
       on_ice_state(now, changed->state);
     } else if (const auto* unanswered = std::get_if<ice::ConsentUnanswered>(&*event)) {
+      if (relays_.is_relayed(unanswered->path.local)) doubtful_path_ = unanswered->path;
       events_.push_back(ConsentUnanswered{unanswered->path});
     } else if (std::holds_alternative<ice::RestartDone>(*event)) {
       restart_.reset();

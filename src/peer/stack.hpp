@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "peer/peer.hpp"
+#include "peer/relays.hpp"
 
 namespace isotube::peer {
 
@@ -35,9 +36,18 @@ class Peer::Impl {
   /// Moves what one layer has for another until nothing moves: called after every change.
   void pump(TimePoint now);
 
+  // Relays (relaying.cpp).
+  Relays& relays() { return relays_; }
+  void allocate_relay(TimePoint now, RelayId relay);
+  void handle_flow_bytes(TimePoint now, FlowId flow, ByteView bytes);
+  std::optional<FlowId> selected_flow() const;
+  void end_of_local_addresses(TimePoint now);
+  bool uses_direct_paths() const { return settings_.ice_policy == IcePolicy::All; }
+
   // Output (transmit.cpp).
   bool poll_transmit(TimePoint now, TransmitBatch& batch);
   TimePoint next_timeout() const;
+  bool finished() const;
 
   ice::Agent& agent() { return agent_; }
   const ice::Agent& agent() const { return agent_; }
@@ -85,18 +95,35 @@ class Peer::Impl {
   void start_dtls(TimePoint now);
   void start_sctp(TimePoint now);
 
+  void take_datagram(TimePoint now, const Path& path, ByteView datagram);
+  /// pump() without the relays: for as long as a relay's received bytes are looked at.
+  void pump_stack(TimePoint now);
   bool pump_ice(TimePoint now);
   bool pump_dtls(TimePoint now);
   bool pump_sctp(TimePoint now);
   bool pump_channels();
+  bool pump_relays(TimePoint now);
+  void on_relay(TimePoint now, const RelayAllocated& event);
+  void on_relay(TimePoint now, const RelayLost& event);
+  void on_relay(TimePoint now, const Relays::PathRefused& event);
+  template <typename Other>
+  void on_relay(TimePoint /*now*/, const Other& event) {
+    events_.push_back(event);
+  }
 
   void on_ice_state(TimePoint now, ice::State state);
   void on_sctp_closed(TimePoint now, const sctp::Closed& closed);
   void enter(State state);
   void finish(TimePoint now, CloseReason reason, std::string detail);
 
-  bool fill_from_queue(Queue& queue, const Path& path, TransmitBatch& batch);
+  bool fill_from_relays(TransmitBatch& batch);
+  bool fill_from_checks(TimePoint now, TransmitBatch& batch);
+  bool fill_from_queue(TimePoint now, Queue& queue, const Path& path, TransmitBatch& batch);
   bool fill_from_sctp(TimePoint now, const Path& path, TransmitBatch& batch);
+  void begin(const Path& path, TransmitBatch& batch);
+  bool append(TimePoint now, ByteView datagram, TransmitBatch& batch);
+  bool takes(std::size_t largest_datagram, const TransmitBatch& batch) const;
+  bool commit(TimePoint now, std::size_t length, TransmitBatch& batch);
   std::size_t seal_next_packet(TimePoint now, MutableByteView out);
 
   Settings settings_;
@@ -107,6 +134,13 @@ class Peer::Impl {
   State state_ = State::New;
 
   ice::Agent agent_;
+  Relays relays_;
+  bool locals_ended_ = false;
+  /// ICE was told so.
+  bool gathering_ended_ = false;
+  /// A relayed path whose consent went unanswered: its relay is to be asked.
+  std::optional<Path> doubtful_path_;
+  bool relays_released_ = false;
   std::string mid_;
   Signalled signalled_;
   std::optional<Restart> restart_;

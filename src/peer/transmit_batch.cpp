@@ -4,8 +4,9 @@
 
 namespace isotube::peer {
 
-void TransmitBatch::begin(const Path& path) {
+void TransmitBatch::begin(const Path& path, std::optional<FlowId> flow) {
   path_ = path;
+  flow_ = flow;
   size_ = 0;
   segment_size_ = 0;
   segments_ = 0;

@@ -261,29 +261,6 @@ TEST_F(Restart, I6LateCandidatesOfTheOlderGenerationAreDroppedAndStartNothing) {
   expect_untouched();
 }
 
-TEST_F(Restart, CandidatesThatFollowComeAsEventsAndAreTaken) {
-  const Address moved = *Address::parse("198.51.100.1:3000");
-  const auto offer = offerer.restart_offer(pair.now);
-  ASSERT_TRUE(offer);
-  offerer.add_relayed_address(pair.now, moved, *Address::parse("203.0.113.1:1"), moved.ip);
-  (void)pair.run_until([] { return false; }, milliseconds(0));
-  ASSERT_THAT(pair.offerer.all<LocalCandidate>(), SizeIs(1));
-  sdp::Fragment more;
-  more.ice.ufrag = offer->ice.ufrag;
-  more.candidates = {pair.offerer.all<LocalCandidate>()[0]->candidate};
-  EXPECT_EQ(more.candidates[0].ufrag, offer->ice.ufrag);
-  const auto answer = answerer.accept_restart(pair.now, *offer);
-  ASSERT_TRUE(answer);
-  answerer.add_remote_candidates(pair.now, more);
-  EXPECT_EQ(answerer.ice_counters().candidates_dropped, 0U);
-  offerer.remove_local_address(pair.now, pair.offerer.own_address);
-  pair.offerer.own_address = moved;
-  ASSERT_TRUE(offerer.set_restart_answer(pair.now, *answer));
-  ASSERT_TRUE(pair.run_until([&] { return both_are_done(); }, seconds(5)));
-  EXPECT_EQ(pair.offerer.all<PathSelected>().back()->local_type, ice::CandidateType::Relayed);
-  EXPECT_EQ(pair.answerer.all<PathSelected>().back()->remote_type, ice::CandidateType::Relayed);
-}
-
 TEST_F(Restart, RefusesWhatIsNoRestart) {
   Pair fresh;
   EXPECT_EQ(fresh.offerer.peer.restart_offer(fresh.now).error(), DescriptionError::WrongState);
