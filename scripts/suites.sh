@@ -5,8 +5,8 @@ packages_tsan=("${packages_unit[@]}" "${packages_clang[@]}")
 packages_fuzz=("${packages_clang[@]}" "${packages_run[@]}")
 packages_soak=("${packages_faults[@]}")
 
-# Rooms that have threads.
-threaded_rooms=(runtime webrtc tube client gateway)
+# Rooms that have threads, or are called from many.
+threaded_rooms=(isolation runtime webrtc tube client gateway)
 
 # The unit test programs, one for each folder of tests/unit.
 unit_programs() {

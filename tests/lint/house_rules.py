@@ -55,6 +55,10 @@ ALLOWED = {
     ("src/dtls/certificate.cpp", "a random source"): "OpenSSL's own source, which dtls::Surroundings replaces",
     ("src/base/assert.cpp", "cstdio"): "the last words before abort()",
     ("src/base/assert.cpp", "a console, a file or a process"): "the last words before abort()",
+    ("src/isolation/gate.hpp", "atomic"): "a breaker is asked from many threads: one atomic word is its fast path",
+    ("src/isolation/gate.hpp", "threads"): "a breaker is asked from many threads: one atomic word is its fast path",
+    ("src/isolation/breaker.hpp", "mutex"): "what its atomic word cannot decide, a breaker decides under its own lock",
+    ("src/isolation/breaker.hpp", "threads"): "what its atomic word cannot decide, a breaker decides under its own lock",
     ("src/base/address.cpp", "arpa/inet.h"): "inet_pton and inet_ntop are pure functions from text to bytes and back",
 }
 
