@@ -1,6 +1,8 @@
 // How long a circuit stays open: the first time with jitter, then twice as long each time.
 #pragma once
 
+#include <cstdint>
+
 #include "base/random.hpp"
 #include "base/time.hpp"
 
@@ -17,7 +19,7 @@ class OpenTime {
   void forget() { openings_ = 0; }
 
  private:
-  int openings_ = 0;
+  std::uint32_t openings_ = 0;
   double share_ = 1;
 };
 
