@@ -17,10 +17,10 @@ Duration OpenTime::next(Duration base, double factor, Duration limit, Random& ra
     ++openings_;
     return limit;
   }
-  Duration time(static_cast<Duration::rep>(first));
-  for (std::uint32_t i = 0; i < openings_ && time < limit; ++i) time *= 2;
+  Duration doubled(static_cast<Duration::rep>(first));
+  for (std::uint32_t i = 0; i < openings_ && doubled < limit; ++i) doubled *= 2;
   ++openings_;
-  return std::min(time, limit);
+  return std::min(doubled, limit);
 }
 
 }  // namespace isotube::isolation

@@ -1,6 +1,7 @@
 // One breaker asked from many threads at once. What it proves, it proves best under TSan.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <latch>
