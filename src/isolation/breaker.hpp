@@ -180,8 +180,7 @@ class Breaker {
   Breaker(const Breaker&) = delete;
   Breaker& operator=(const Breaker&) = delete;
 
-  /// `operation` is the type that its timeout would have. With more than 262,142 requests in flight it refuses in every
-  /// mode.
+  /// `operation` is the type that its timeout would have. With 262,143 requests in flight it refuses in every mode.
   [[nodiscard]] std::expected<Permit, CircuitRefusal> try_acquire(TimePoint now, ErrorType operation) {
     if (const std::optional<Epoch> epoch = gate_.enter()) return Permit(*this, now, *epoch, operation);
     return acquire_slowly(now, operation);
