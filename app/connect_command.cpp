@@ -68,6 +68,8 @@ class ConnectCommand : public Command {
     if (auto checked = network_.check(); !checked) return checked;
     config_.network = network_.network();
     config_.ice_servers = network_.ice_servers();
+    config_.ice_secret = network_.ice_secret();
+    config_.peer.ice_policy = network_.ice_policy();
     config_.retries = retries_;
     return {};
   }
@@ -76,6 +78,9 @@ class ConnectCommand : public Command {
     auto gateway = gateway_.config();
     if (!gateway) return fail(gateway.error());
     config_.gateway = *std::move(gateway);
+    auto trust = network_.turn_trust(config_.gateway.ca_file);
+    if (!trust) return fail(trust.error());
+    config_.network.turn_trust = *std::move(trust);
     if (!config_.gateway.token.empty() && !config_.gateway.url.tls && !is_loopback(config_.gateway.url.host)) {
       spdlog::warn("the token goes to {} unencrypted; use https", config_.gateway.url.to_string());
     }

@@ -10,7 +10,7 @@
 #include "app/command.hpp"
 #include "app/interrupt.hpp"
 #include "app/options.hpp"
-#include "client/name_resolution.hpp"
+#include "client/ice_resolution.hpp"
 #include "gateway/gateway.hpp"
 
 namespace isotube::app {
@@ -50,6 +50,10 @@ class GatewayCommand : public Command {
     command.add_option("--tls-cert", tls_cert_, "Certificate with its chain, PEM: serve https")->type_name("FILE");
     command.add_option("--tls-key", tls_key_, "Its key, PEM")->type_name("FILE");
     network_.declare_for_gateway(command);
+    command
+        .add_option("--ca-file", ca_file_,
+                    "PEM file of the authorities that vouch for turns: servers (default: the system's)")
+        ->type_name("FILE");
     repeated("--cors-origin", config_.cors_origins, "A web origin whose pages may use this gateway; may be repeated",
              "ORIGIN");
     repeated("--host-name", config_.host_names, "A name that clients reach this gateway by; may be repeated", "NAME");
@@ -77,6 +81,8 @@ class GatewayCommand : public Command {
     if (!tls_key_.empty()) config_.tls_key = tls_key_;
     if (auto checked = network_.check(); !checked) return checked;
     config_.network = network_.network();
+    config_.peer.ice_policy = network_.ice_policy();
+    config_.ice_secret = network_.ice_secret();
     config_.drain = std::chrono::seconds(drain_seconds_);
     if (auto checked = gateway::check(config_); !checked) return std::unexpected(std::move(checked).error());
     return {};
@@ -84,7 +90,7 @@ class GatewayCommand : public Command {
 
   int run() override {
     runtime::Runtime runtime(config_.workers);
-    add_stun_servers(runtime);
+    if (auto added = add_ice_servers(runtime); !added) return fail(added.error());
     const auto log = spdlog::default_logger();
     auto made = gateway::Gateway::create(runtime, config_, {log, log});
     if (!made) return fail(made.error());
@@ -117,17 +123,22 @@ class GatewayCommand : public Command {
     return kFailed;
   }
 
-  void add_stun_servers(runtime::Runtime& runtime) {
+  /// Clients are told of the servers as they were given; our own tubes need addresses.
+  [[nodiscard]] std::expected<void, std::string> add_ice_servers(runtime::Runtime& runtime) {
+    auto trust = network_.turn_trust(ca_file_);
+    if (!trust) return std::unexpected(std::move(trust).error());
+    config_.network.turn_trust = *std::move(trust);
     for (const client::IceServer& server : network_.ice_servers()) {
-      const runtime::Strand strand = runtime.make_strand();
-      auto resolving = client::resolve_host(strand, server.host);
-      const auto addresses = boost::asio::co_spawn(strand, std::move(resolving), boost::asio::use_future).get();
-      if (addresses) {
-        config_.network.stun_servers.push_back({addresses->front(), server.port});
-      } else {
-        spdlog::warn("STUN server {} is left out: {}", server.host, addresses.error());
-      }
+      config_.ice_links.push_back({server.url(), server.username, server.credential});
     }
+    const runtime::Strand strand = runtime.make_strand();
+    auto resolving = client::resolve_ice_servers(strand, network_.ice_servers());
+    client::ResolvedIceServers resolved =
+        boost::asio::co_spawn(strand, std::move(resolving), boost::asio::use_future).get();
+    for (const std::string& line : resolved.left_out) spdlog::warn("{}", line);
+    config_.network.stun_servers = std::move(resolved.stun);
+    config_.network.turn_servers = std::move(resolved.turn);
+    return {};
   }
 
   void say_ready(const Address& address) const {
@@ -165,6 +176,7 @@ class GatewayCommand : public Command {
   std::string token_file_;
   std::string tls_cert_;
   std::string tls_key_;
+  std::string ca_file_;
   unsigned drain_seconds_ = 30;
   NetworkOptions network_;
   ConfigFile file_;

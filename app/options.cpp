@@ -81,9 +81,19 @@ std::expected<client::SignallingConfig, std::string> GatewayAccess::config() con
 
 void NetworkOptions::declare(CLI::App& command) {
   command
-      .add_option("--ice-server", ice_server_texts_, "STUN server, as in stun:stun.example.com:3478; may be repeated")
+      .add_option("--ice-server", ice_server_texts_,
+                  "STUN or TURN server: stun:HOST[:PORT], turn:HOST[:PORT][?transport=udp|tcp], turns:HOST[:PORT]; "
+                  "may be repeated")
       ->type_name("URL")
       ->allow_extra_args(false);
+  command.add_option("--ice-user", ice_user_, "User name for the TURN servers")->type_name("NAME");
+  command.add_option("--ice-credential", ice_credential_, "Password for the TURN servers")->type_name("PASSWORD");
+  command.add_option("--ice-secret", ice_secret_, "Secret that the TURN servers share, for time-limited credentials")
+      ->type_name("SECRET");
+  command
+      .add_option("--ice-policy", ice_policy_, "all, or relay: nothing but TURN servers is spoken to (default: all)")
+      ->check(CLI::IsMember({"all", "relay"}).description(""))
+      ->type_name("POLICY");
   command
       .add_option("--ice-interface", network_.interfaces, "Use the addresses of this interface only; may be repeated")
       ->type_name("NAME")
@@ -103,11 +113,23 @@ void NetworkOptions::declare_for_gateway(CLI::App& command) {
 }
 
 std::expected<void, std::string> NetworkOptions::check() {
+  if (!ice_user_.empty() && !ice_secret_.empty()) {
+    return std::unexpected("--ice-user and --ice-secret exclude each other: the secret makes user names of its own");
+  }
+  if (ice_user_.empty() != ice_credential_.empty()) {
+    return std::unexpected("--ice-user and --ice-credential belong together");
+  }
   for (const std::string& text : ice_server_texts_) {
     auto server = client::IceServer::parse(text);
     if (!server) return std::unexpected(std::move(server).error());
-    if (server->scheme != client::IceServer::Scheme::Stun) {
-      return std::unexpected("--ice-server " + text + ": this version speaks to stun: servers only");
+    const bool is_turn = server->scheme != client::IceServer::Scheme::Stun;
+    if (is_turn && ice_user_.empty() && ice_secret_.empty()) {
+      return std::unexpected("--ice-server " + text +
+                             " needs a login: give --ice-user and --ice-credential, or --ice-secret");
+    }
+    if (is_turn) {
+      server->username = ice_user_;
+      server->credential = ice_credential_;
     }
     ice_servers_.push_back(*std::move(server));
   }
@@ -123,6 +145,13 @@ std::expected<void, std::string> NetworkOptions::check() {
     }
   }
   return {};
+}
+
+std::expected<runtime::TlsTrust, std::string> NetworkOptions::turn_trust(const std::string& ca_file) const {
+  const bool is_needed = std::ranges::any_of(
+      ice_servers_, [](const client::IceServer& server) { return server.scheme == client::IceServer::Scheme::Turns; });
+  if (!is_needed) return runtime::TlsTrust();
+  return ca_file.empty() ? runtime::TlsTrust::system() : runtime::TlsTrust::from_file(ca_file);
 }
 
 }  // namespace isotube::app

@@ -28,7 +28,7 @@ class GatewayAccess {
   client::GatewayUrl url_;
 };
 
-/// Which UDP ports and addresses tubes use: --ice-server, --ice-interface.
+/// Which UDP ports, addresses and servers tubes use: --ice-server and its credentials, --ice-policy, --ice-interface.
 class NetworkOptions {
  public:
   void declare(CLI::App& command);
@@ -37,12 +37,23 @@ class NetworkOptions {
   /// Errors are usage errors.
   [[nodiscard]] std::expected<void, std::string> check();
 
-  /// Without STUN servers, which need a look-up.
+  /// Without STUN and TURN servers, which need a look-up.
   [[nodiscard]] const tube::Network& network() const { return network_; }
   [[nodiscard]] const std::vector<client::IceServer>& ice_servers() const { return ice_servers_; }
+  [[nodiscard]] const std::string& ice_secret() const { return ice_secret_; }
+  [[nodiscard]] peer::IcePolicy ice_policy() const {
+    return ice_policy_ == "relay" ? peer::IcePolicy::Relay : peer::IcePolicy::All;
+  }
+  /// Who vouches for `turns:` servers: the authorities of `ca_file`, or the system's if that is empty. Errors: a file
+  /// that can't be read. Nothing is read where there is no such server.
+  [[nodiscard]] std::expected<runtime::TlsTrust, std::string> turn_trust(const std::string& ca_file) const;
 
  private:
   std::vector<std::string> ice_server_texts_;
+  std::string ice_user_;
+  std::string ice_credential_;
+  std::string ice_secret_;
+  std::string ice_policy_ = "all";
   std::vector<std::string> public_address_texts_;
   std::string udp_ports_text_;
   tube::Network network_;

@@ -28,6 +28,8 @@ struct ConnectConfig {
   peer::Settings peer;
   /// Used beside those that the gateway names.
   std::vector<IceServer> ice_servers;
+  /// Makes time-limited credentials for those of them that have none.
+  std::string ice_secret;
   /// How often in a row to try again before giving up; nothing means without end.
   std::optional<unsigned> retries;
   /// How long a connection that was accepted while there is no tube waits for one.

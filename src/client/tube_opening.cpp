@@ -3,8 +3,9 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "client/name_resolution.hpp"
+#include "client/ice_resolution.hpp"
 #include "client/printable.hpp"
+#include "stun/time_limited_credentials.hpp"
 
 namespace isotube::client {
 namespace {
@@ -14,7 +15,8 @@ using tube::CloseReason;
 
 /// What DELETE and the tube's own close may take together when we leave.
 constexpr std::chrono::milliseconds kLeaveLimit{1500};
-constexpr std::size_t kMaxStunServers = 4;
+/// Of time-limited TURN credentials: a day, as most TURN services have it.
+constexpr std::chrono::seconds kCredentialLife = std::chrono::hours(24);
 
 TubeEnd end_of(SignallingError error) {
   return {.what = std::move(error.what),
@@ -77,18 +79,23 @@ void TubeOpening::stop() {
   wakeup_.notify();
 }
 
-asio::awaitable<std::vector<Address>> TubeOpening::stun_servers(std::vector<IceServer> servers) {
-  std::vector<Address> addresses = config_.network.stun_servers;
-  for (const IceServer& server : servers) {
-    if (server.scheme != IceServer::Scheme::Stun || addresses.size() >= kMaxStunServers) continue;
-    const auto resolved = co_await resolve_host(strand_, server.host);
-    if (resolved) {
-      addresses.push_back({resolved->front(), server.port});
-    } else {
-      callbacks_.warning("STUN server " + printable(server.host) + " is left out: " + resolved.error());
+asio::awaitable<tube::Network> TubeOpening::network(std::string id, std::vector<IceServer> servers) {
+  if (!config_.ice_secret.empty()) {
+    const std::int64_t expires_at = runtime::unix_seconds() + kCredentialLife.count();
+    const stun::TimeLimitedCredentials login = stun::make_time_limited_credentials(config_.ice_secret, expires_at, id);
+    for (IceServer& server : servers) {
+      // Those that the gateway names come with their own.
+      if (!server.username.empty()) continue;
+      server.username = login.username;
+      server.credential = login.password;
     }
   }
-  co_return addresses;
+  const ResolvedIceServers resolved = co_await resolve_ice_servers(strand_, std::move(servers));
+  for (const std::string& line : resolved.left_out) callbacks_.warning(line);
+  tube::Network network = config_.network;
+  network.stun_servers.insert(network.stun_servers.end(), resolved.stun.begin(), resolved.stun.end());
+  network.turn_servers.insert(network.turn_servers.end(), resolved.turn.begin(), resolved.turn.end());
+  co_return network;
 }
 
 tube::Observer TubeOpening::observe() {
@@ -123,8 +130,7 @@ TubeOpening::Step TubeOpening::open() {
   Random random(runtime::system_seed());
   tube::Config config;
   config.id = tube::make_id(random);
-  config.network = config_.network;
-  config.network.stun_servers = co_await stun_servers(std::move(servers));
+  config.network = co_await network(config.id, std::move(servers));
   config.peer = config_.peer;
   tube_ = tube::Tube::create(runtime_, std::move(config), observe());
   if (stopping_) co_return std::unexpected(end_of("stopped"));

@@ -48,7 +48,8 @@ class TubeOpening : public std::enable_shared_from_this<TubeOpening> {
  private:
   using Step = boost::asio::awaitable<std::expected<void, TubeEnd>>;
 
-  [[nodiscard]] boost::asio::awaitable<std::vector<Address>> stun_servers(std::vector<IceServer> servers);
+  /// Ours with these servers; `id` names the tube in time-limited credentials.
+  [[nodiscard]] boost::asio::awaitable<tube::Network> network(std::string id, std::vector<IceServer> servers);
   [[nodiscard]] tube::Observer observe();
   [[nodiscard]] Step open();
   [[nodiscard]] Step signal();

@@ -39,6 +39,13 @@ struct AdmissionLimits {
   std::size_t tubes = 4096;
 };
 
+/// A STUN or TURN server that clients are told of.
+struct IceLink {
+  std::string url;
+  std::string username;
+  std::string credential;
+};
+
 /// The options of `isotube gateway`.
 struct Config {
   /// Port 0 takes a free one.
@@ -51,6 +58,9 @@ struct Config {
   std::optional<std::filesystem::path> tls_key;
   tube::Network network;
   peer::Settings peer;
+  std::vector<IceLink> ice_links;
+  /// Makes time-limited credentials (a day) for TURN servers that have none, with a user name of its own for each tube.
+  std::string ice_secret;
   /// "https://app.example.com": web pages that may use this gateway.
   std::vector<std::string> cors_origins;
   /// Names that the gateway is reached by, beside `localhost`.

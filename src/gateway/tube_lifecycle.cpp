@@ -23,6 +23,8 @@ TubeService::TubeService(runtime::Runtime& runtime, const Config& config, std::s
     : runtime_(runtime),
       network_(config.network),
       peer_(config.peer),
+      ice_links_(config.ice_links),
+      ice_secret_(config.ice_secret),
       max_tubes_(config.admission.tubes),
       rules_(std::move(rules)),
       logs_(std::move(logs)),
@@ -38,17 +40,18 @@ std::optional<Problem> TubeService::unready() const {
   return std::nullopt;
 }
 
+std::string TubeService::draw_id() {
+  const std::lock_guard lock(mutex_);
+  return tube::make_id(random_);
+}
+
 std::shared_ptr<tube::Tube> TubeService::make_tube(const Caller& caller, CreateQuery query,
                                                    std::shared_ptr<const tube::TargetPolicy> policy,
                                                    const std::string& remote_ufrag) {
-  std::string id;
-  {
-    const std::lock_guard lock(mutex_);
-    id = tube::make_id(random_);
-  }
+  const std::string id = draw_id();
   tube::Config config{.id = id,
                       .owner = caller.name,
-                      .network = network_,
+                      .network = network_for(id),
                       .peer = peer_,
                       .fixed_target = std::move(query.target),
                       .policy = std::move(policy)};

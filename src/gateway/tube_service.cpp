@@ -11,6 +11,7 @@
 #include "gateway/media_type.hpp"
 #include "gateway/source.hpp"
 #include "gateway/tube_json.hpp"
+#include "stun/time_limited_credentials.hpp"
 
 namespace isotube::gateway {
 namespace asio = boost::asio;
@@ -29,6 +30,15 @@ Response wrong_media_type(std::string accept_field, std::string_view wanted) {
   Response response = refused(ProblemKind::WrongMediaType, "send Content-Type: " + std::string(wanted));
   response.fields.add(std::move(accept_field), std::string(wanted));
   return response;
+}
+
+/// Of TURN credentials that a secret makes: a day, as most TURN services have it.
+constexpr std::chrono::seconds kCredentialLife = std::chrono::hours(24);
+
+/// Empty without a secret.
+stun::TimeLimitedCredentials credentials_for(const std::string& secret, const std::string& id) {
+  if (secret.empty()) return {};
+  return stun::make_time_limited_credentials(secret, runtime::unix_seconds() + kCredentialLife.count(), id);
 }
 
 Response no_such_tube() { return refused(ProblemKind::NotFound, "there is no such tube (any more)"); }
@@ -97,7 +107,7 @@ asio::awaitable<Response> TubeService::create(const Caller& caller, const Route&
   response.fields.add("Content-Type", std::string(kSdp));
   response.fields.add("Location", "/tubes/" + made->id());
   response.fields.add("ETag", quoted(made->ice_generation()));
-  add_links(response);
+  add_links(response, made->id());
   co_return response;
 }
 
@@ -156,10 +166,11 @@ Response TubeService::list(const Caller& caller) const {
   return json_response(boost::json::serialize(all));
 }
 
-Response TubeService::options() const {
+Response TubeService::options() {
   Response response{.status = 204, .fields = {}, .body = {}};
   response.fields.add("Accept-Post", std::string(kSdp));
-  add_links(response);
+  // There is no tube yet; its quota is its own all the same.
+  add_links(response, draw_id());
   return response;
 }
 
@@ -168,10 +179,30 @@ Response TubeService::ready() const {
   return json_response(R"({"status":"ready"})");
 }
 
-void TubeService::add_links(Response& response) const {
-  for (const Address& server : network_.stun_servers) {
-    response.fields.add("Link", "<stun:" + server.to_string() + ">; rel=\"ice-server\"");
+void TubeService::add_links(Response& response, const std::string& id) const {
+  const stun::TimeLimitedCredentials login = credentials_for(ice_secret_, id);
+  for (const IceLink& link : ice_links_) {
+    std::string field = "<" + link.url + ">; rel=\"ice-server\"";
+    const bool has_login = !link.username.empty();
+    const std::string& username = has_login ? link.username : login.username;
+    if (link.url.starts_with("turn") && !username.empty()) {
+      field += "; username=" + quoted(username) +
+               "; credential=" + quoted(has_login ? link.credential : login.password) +
+               "; credential-type=\"password\"";
+    }
+    response.fields.add("Link", std::move(field));
   }
+}
+
+tube::Network TubeService::network_for(const std::string& id) const {
+  tube::Network network = network_;
+  const stun::TimeLimitedCredentials login = credentials_for(ice_secret_, id);
+  for (turn::Server& server : network.turn_servers) {
+    if (!server.username.empty()) continue;
+    server.username = login.username;
+    server.password = login.password;
+  }
+  return network;
 }
 
 }  // namespace isotube::gateway

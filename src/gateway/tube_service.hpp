@@ -44,7 +44,7 @@ class TubeService : public std::enable_shared_from_this<TubeService> {
   [[nodiscard]] Response status(const Caller& caller, const std::string& id) const;
   [[nodiscard]] Response list(const Caller& caller) const;
   /// Accept-Post and the ICE servers that a client should use.
-  [[nodiscard]] Response options() const;
+  [[nodiscard]] Response options();
   [[nodiscard]] Response ready() const;
 
   /// Makes no more tubes, lets open ones finish for `time`, ends with the last of them. Those that outlive it are
@@ -56,13 +56,16 @@ class TubeService : public std::enable_shared_from_this<TubeService> {
 
  private:
   [[nodiscard]] std::optional<Problem> unready() const;
+  [[nodiscard]] std::string draw_id();
   [[nodiscard]] std::shared_ptr<tube::Tube> make_tube(const Caller& caller, CreateQuery query,
                                                       std::shared_ptr<const tube::TargetPolicy> policy,
                                                       const std::string& remote_ufrag);
   [[nodiscard]] tube::Observer observe(const std::string& id);
   [[nodiscard]] std::shared_ptr<tube::Tube> find(const Caller& caller, const std::string& id) const;
   [[nodiscard]] std::optional<std::string> remote_ufrag(const std::string& id) const;
-  void add_links(Response& response) const;
+  /// `id` names the user in time-limited TURN credentials.
+  void add_links(Response& response, const std::string& id) const;
+  [[nodiscard]] tube::Network network_for(const std::string& id) const;
   void tube_closed(const std::string& id, tube::CloseReason reason, const std::string& message);
   void forget(const std::string& id);
   [[nodiscard]] boost::asio::awaitable<void> wait_until_empty(std::chrono::steady_clock::time_point deadline);
@@ -70,6 +73,8 @@ class TubeService : public std::enable_shared_from_this<TubeService> {
   runtime::Runtime& runtime_;
   const tube::Network network_;
   const peer::Settings peer_;
+  const std::vector<IceLink> ice_links_;
+  const std::string ice_secret_;
   const std::size_t max_tubes_;
   const std::shared_ptr<const LiveRules> rules_;
   const Logs logs_;

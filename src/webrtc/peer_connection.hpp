@@ -17,7 +17,10 @@
 #include "base/time.hpp"
 #include "peer/peer.hpp"
 #include "runtime/runtime.hpp"
+#include "runtime/tls_trust.hpp"
 #include "runtime/udp_socket.hpp"
+#include "webrtc/flows.hpp"
+#include "webrtc/relay_keeper.hpp"
 
 namespace isotube::webrtc {
 
@@ -33,6 +36,9 @@ struct Network {
   /// Nothing means any free port.
   std::optional<PortRange> udp_ports;
   std::vector<Address> stun_servers;
+  std::vector<turn::Server> turn_servers;
+  /// Whose certificates `turns:` servers may have.
+  runtime::TlsTrust turn_trust;
 };
 
 enum class GatherError : std::uint8_t { NoSocket };
@@ -54,7 +60,7 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
     virtual void handle_turn(TimePoint now) = 0;
     /// When handle_turn() is wanted at the latest.
     [[nodiscard]] virtual TimePoint next_timeout() const = 0;
-    /// The peer is closed, its farewell is sent, the sockets are gone. Nothing follows it.
+    /// The peer is closed, its farewell is sent, relays are given back, the sockets are gone. Nothing follows it.
     virtual void handle_stopped() = 0;
     /// A turn threw; how far it came is unknown.
     virtual void handle_failure(std::exception_ptr failure) noexcept = 0;
@@ -82,8 +88,12 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   /// Has another turn, behind whatever else is ready.
   void turn_again();
 
-  /// Opens a socket for each family that the machine has addresses of, and hands those to the peer. Within a turn.
+  /// Opens a socket for each family that the machine has addresses of, hands those to the peer, and asks the TURN
+  /// servers for relays. Within a turn.
   [[nodiscard]] std::expected<void, GatherError> gather(TimePoint now, const Network& network);
+
+  /// The circuits of its TURN servers.
+  [[nodiscard]] const isolation::TurnCircuits& turn_circuits() const { return keeper_.circuits(); }
 
   /// Closes sockets and timer at once; no farewell, no handle_stopped().
   void stop();
@@ -108,6 +118,9 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   void fail(std::exception_ptr failure) noexcept;
   void settle(TimePoint now, Handler& handler);
   [[nodiscard]] bool hand_over_events(TimePoint now, Handler& handler);
+  /// Does what an event asks of us.
+  void attend_to(TimePoint now, const peer::Event& event);
+  void open_flows(const Network& network);
   void transmit(TimePoint now);
   [[nodiscard]] bool blocked() const;
   void wait_readable(std::optional<Socket>& socket);
@@ -122,7 +135,9 @@ class PeerConnection : public std::enable_shared_from_this<PeerConnection> {
   BufferPool pool_;
   Random random_;
   peer::Peer peer_;
+  RelayKeeper keeper_;
   std::weak_ptr<Handler> handler_;
+  std::optional<Flows> flows_;
   std::optional<Socket> v4_;
   std::optional<Socket> v6_;
   boost::asio::steady_timer timer_;

@@ -36,6 +36,8 @@ std::expected<void, GatherError> PeerConnection::gather(TimePoint now, const Net
   const bool v4 = std::ranges::any_of(addresses, &IpAddress::is_v4);
   const bool v6 = std::ranges::any_of(addresses, &IpAddress::is_v6);
   if (auto opened = open_sockets(v4, v6, network.udp_ports); !opened) return opened;
+  if (!network.turn_servers.empty()) open_flows(network);
+  keeper_.begin(now, network.turn_servers);
   add_addresses(now, addresses, network);
   wait_readable(v4_);
   wait_readable(v6_);
@@ -52,6 +54,31 @@ std::expected<void, GatherError> PeerConnection::open_sockets(bool v4, bool v6,
   // One family alone will do.
   if (!v4_ && !v6_) return std::unexpected(GatherError::NoSocket);
   return {};
+}
+
+void PeerConnection::open_flows(const Network& network) {
+  const auto in_turn = [weak = weak_from_this()](auto&& body) {
+    const std::shared_ptr<PeerConnection> self = weak.lock();
+    if (self) self->turn([&](TimePoint now) { body(self->peer_, now); });
+  };
+  flows_.emplace(strand_, network.turn_trust,
+                 Flows::Callbacks{
+                     .opened =
+                         [in_turn](peer::FlowId id) {
+                           in_turn([&](peer::Peer& peer, TimePoint now) { peer.flow_opened(now, id); });
+                         },
+                     .failed =
+                         [in_turn](peer::FlowId id, const std::string& reason) {
+                           in_turn([&](peer::Peer& peer, TimePoint now) { peer.flow_failed(now, id, reason); });
+                         },
+                     .received =
+                         [in_turn](peer::FlowId id, std::span<const ByteView> pieces) {
+                           in_turn([&](peer::Peer& peer, TimePoint now) {
+                             for (const ByteView& piece : pieces) peer.handle_flow_bytes(now, id, piece);
+                           });
+                         },
+                     .writable = [in_turn] { in_turn([](peer::Peer&, TimePoint) {}); },
+                 });
 }
 
 void PeerConnection::add_addresses(TimePoint now, const std::vector<IpAddress>& addresses, const Network& network) {
