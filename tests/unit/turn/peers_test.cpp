@@ -319,11 +319,23 @@ TEST(TurnPeers, AChannelNumberRestsBeforeAnotherPeerGetsIt) {
     bound[request.channel()] = {request.peer(), request.at};
     return Answers{world.relay.success(request)};
   };
-  // All numbers are used up in about seven minutes; then there are none for a while.
-  for (int i = 0; i < 12'000; ++i) {
-    EXPECT_NE(world.send(numbered(i), "x"), 0U);
-    world.run_for(100ms);
-  }
+  // All numbers are used up in about seven minutes; then there are none until they rested.
+  int next = 0;
+  const auto send_to_others = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      EXPECT_NE(world.send(numbered(next++), "x"), 0U);
+      world.run_for(100ms);
+    }
+  };
+  send_to_others(4096 + 10);
+  EXPECT_EQ(bound.size(), 4096U);
+  const std::size_t binds = world.relay.count(Method::ChannelBind);
+  send_to_others(10);
+  EXPECT_EQ(world.relay.count(Method::ChannelBind), binds);
+  EXPECT_EQ(world.client.header_size(numbered(next - 1)), 36U);
+  world.run_for(15min);
+  send_to_others(10);
+  EXPECT_EQ(world.client.header_size(numbered(next - 1)), 4U);
   EXPECT_EQ(bound.size(), 4096U);
   EXPECT_EQ(world.client.counters().failures, 0U);
 }

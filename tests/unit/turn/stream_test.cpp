@@ -9,6 +9,7 @@ namespace {
 
 using namespace testing;
 using ::testing::ElementsAre;
+using namespace std::string_view_literals;
 
 const Address kPeer = address("198.51.100.9:6000");
 
@@ -62,11 +63,11 @@ TEST(TurnStream, PutsMessagesTogetherWhereverTheStreamWasCut) {
 }
 
 TEST(TurnStream, FailsWhenItsBytesAreNoMessages) {
-  for (const std::string_view garbage :
-       {"\xC0zzz", "\x50zzz", "\x01\x03\x00\x03zzzz", "\x01\x03\x08\x08zzzz", "HTTP/1.1 400 Bad Request\r\n\r\n"}) {
+  for (const std::string_view garbage : {"\xC0zzz"sv, "\x50zzz"sv, "\x01\x03\x00\x03zzzz"sv, "\x01\x03\x08\x08zzzz"sv,
+                                         "SSH-2.0-OpenSSH_9.2\r\n"sv}) {
     World world({.transport = Transport::Tcp});
     reach_channel(world);
-    world.deliver(joined({Relay::channel_data(0x4000, "good"), to_bytes(as_byte_view(garbage.data()))}));
+    world.deliver(joined({Relay::channel_data(0x4000, "good"), to_bytes(as_byte_view(garbage))}));
     EXPECT_EQ(world.received.size(), 1U);
     EXPECT_EQ(world.client.state(), State::Idle);
     ASSERT_EQ(world.failures().size(), 1U);
