@@ -54,6 +54,7 @@ void Client::Impl::set_lifetime(TimePoint now, const Transaction& transaction, c
   expires_ = transaction.sent_at + granted_;
   refresh_at_ = transaction.sent_at + refresh_after(granted_);
   if (settings_.allocation_refresh) refresh_at_ = std::min(refresh_at_, now + *settings_.allocation_refresh);
+  refresh_slack_ = slack_of(refresh_at_ - now);
 }
 
 void Client::Impl::begin_refresh(TimePoint now) {
@@ -109,6 +110,7 @@ void Client::Impl::refresh_ended(TimePoint now, const Transaction& transaction, 
   // Servers that were restarted know nothing of it: 437, or 400 (rows T3 and T11 of the fault matrix).
   const bool gone = code == error_code::kAllocationMismatch || code == error_code::kBadRequest;
   if (gone || (transaction.decisive && !answered) || expires_ <= now) return lose_allocation();
+  refresh_slack_ = Duration::zero();
   refresh_at_ = credentials_ended_ ? expires_ : std::min(now + kRefreshRetry, expires_);
 }
 

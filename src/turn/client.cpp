@@ -211,12 +211,13 @@ void Client::Impl::step(TimePoint now, Transaction& due) {
 }
 
 void Client::Impl::step_allocated(TimePoint now) {
-  if (refresh_at_ <= now) {
+  const bool awake = std::min(refresh_at_, peers_.due()) <= now;
+  if (refresh_at_ - (awake ? refresh_slack_ : Duration::zero()) <= now) {
     if (credentials_ended_) return lose_allocation();
     begin_refresh(now);
   }
   peers_.expire(now);
-  begin_due(now);
+  begin_due(now, awake ? Timing::WithSlack : Timing::WhenDue);
   if (last_sent_ + settings_.keepalive <= now) keep_alive(now);
 }
 

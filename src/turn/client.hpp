@@ -37,8 +37,8 @@ struct Settings {
   int last_wait = 4;  ///< Rm, in RTOs
   /// Over TCP and TLS, with opening the flow.
   Duration stream_timeout = std::chrono::seconds(8);
-  /// Refresh intervals. Nothing: a minute before what was granted ends, or at half of it if that is less than two
-  /// minutes.
+  /// Refresh intervals; each may go by a third of it, at most 5 s, earlier to go together with another. Nothing: a
+  /// minute before what was granted ends, or at half of it if that is less than two minutes.
   std::optional<Duration> allocation_refresh;
   std::optional<Duration> permission_refresh;  ///< permissions live 5 min (RFC 8656 9)
   std::optional<Duration> channel_refresh;     ///< channels live 10 min (RFC 8656 12)
@@ -148,7 +148,8 @@ class Client {
   void release(TimePoint now);
 
   void flow_opened(TimePoint now, FlowId flow);
-  /// It could not be opened, or broke. Bytes of an old flow are ignored.
+  /// It could not be opened, or broke; no CloseFlow follows for it. Bytes of an old flow are ignored. One
+  /// TransactionFailed is said for it, however many transactions were on it.
   void flow_failed(TimePoint now, FlowId flow, std::string reason);
   /// One datagram or a piece of the stream; then drain poll_received() before anything else, for what it gives lies in
   /// `bytes` or in the client and is valid until the next call that is not poll_received().
@@ -171,6 +172,7 @@ class Client {
   [[nodiscard]] TimePoint next_timeout() const;
 
   [[nodiscard]] State state() const;
+  /// The one in use: as configured, or the alternate that it named (RFC 8489 10) until the next allocate().
   [[nodiscard]] const Server& server() const;
   [[nodiscard]] std::optional<Address> relayed() const;
   [[nodiscard]] const Counters& counters() const;

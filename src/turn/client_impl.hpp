@@ -106,7 +106,7 @@ class Client::Impl {
 
   // peer_requests.cpp
   [[nodiscard]] const Peer* use_peer(TimePoint now, const Address& peer);
-  void begin_due(TimePoint now);
+  void begin_due(TimePoint now, Timing timing = Timing::WhenDue);
   void peer_request_ended(TimePoint now, const Question& question, TurnError error);
   void peer_refused(TimePoint now, const Question& question, TurnError error);
   void refuse(const Question& question, int code);
@@ -135,6 +135,7 @@ class Client::Impl {
   Duration granted_{};
   TimePoint expires_ = kNever;
   TimePoint refresh_at_ = kNever;
+  Duration refresh_slack_{};
   TimePoint release_ends_ = kNever;
   /// The server no longer takes user and password: what it granted runs out (row T8 of the fault matrix).
   bool credentials_ended_ = false;

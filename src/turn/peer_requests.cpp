@@ -32,9 +32,9 @@ const Peer* Client::Impl::use_peer(TimePoint now, const Address& peer) {
   return peers_.find(peer);
 }
 
-void Client::Impl::begin_due(TimePoint now) {
+void Client::Impl::begin_due(TimePoint now, Timing timing) {
   while (!credentials_ended_ && transactions_.has_room_for_peers()) {
-    const auto question = peers_.next_due(now);
+    const auto question = peers_.next_due(now, timing);
     if (!question) return;
     begin(now, *question);
   }
@@ -50,6 +50,7 @@ void Client::Impl::peer_request_ended(TimePoint now, const Question& question, T
   if (is_login_refused(code)) {
     credentials_ended_ = true;
     if (transactions_.find(Purpose::Refresh) == nullptr) refresh_at_ = expires_;
+    refresh_slack_ = Duration::zero();
   }
   // A server that says nothing for so long may be gone altogether.
   if (cause == Cause::Timeout || cause == Cause::IntegrityViolated || cause == Cause::UnexpectedResponse) {

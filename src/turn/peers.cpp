@@ -17,11 +17,16 @@ constexpr Duration kChannelRest = kChannelLifetime + std::chrono::minutes(5);
 constexpr Duration kFirstRetry = std::chrono::seconds(5);
 constexpr Duration kLastRetry = std::chrono::minutes(1);
 
+constexpr Duration kMostSlack = std::chrono::seconds(5);
+
 Duration retry_after(int failures) {
   return std::min(kLastRetry, kFirstRetry * (std::int64_t{1} << std::min(failures - 1, 8)));
 }
 
-bool wants_to_ask(const Upkeep& upkeep, TimePoint now) { return !upkeep.asking && upkeep.due <= now; }
+bool wants_to_ask(const Upkeep& upkeep, TimePoint now, Timing timing) {
+  const Duration slack = timing == Timing::WithSlack ? upkeep.slack : Duration::zero();
+  return !upkeep.asking && upkeep.due - slack <= now;
+}
 
 }  // namespace
 
@@ -29,6 +34,8 @@ Duration refresh_after(Duration lifetime) {
   constexpr Duration kMargin = std::chrono::minutes(1);
   return lifetime < 2 * kMargin ? lifetime / 2 : lifetime - kMargin;
 }
+
+Duration slack_of(Duration interval) { return std::clamp<Duration>(interval / 3, Duration::zero(), kMostSlack); }
 
 const Peer* Peers::find(const Address& address) const {
   const auto found = peers_.find(address);
@@ -111,18 +118,18 @@ std::optional<ChannelNumber> Peers::choose_channel(TimePoint now, const Address&
   return std::nullopt;
 }
 
-std::optional<Question> Peers::next_due(TimePoint now) {
-  if (due_ > now) return std::nullopt;
+std::optional<Question> Peers::next_due(TimePoint now, Timing timing) {
+  if (timing == Timing::WhenDue && due_ > now) return std::nullopt;
   std::optional<Question> question;
   for (auto& [ip, permission] : permissions_) {
-    if (permission.refused != 0 || !wants_to_ask(permission.upkeep, now)) continue;
+    if (permission.refused != 0 || !wants_to_ask(permission.upkeep, now, timing)) continue;
     permission.upkeep.asking = true;
     question = Question{.purpose = Purpose::Permission, .peer = first_of(ip)};
     break;
   }
   for (auto each = peers_.begin(); !question && each != peers_.end(); ++each) {
     Peer& peer = each->second;
-    if (peer.refused != 0 || !peer.channel || !wants_to_ask(peer.channel_upkeep, now)) continue;
+    if (peer.refused != 0 || !peer.channel || !wants_to_ask(peer.channel_upkeep, now, timing)) continue;
     peer.channel_upkeep.asking = true;
     question = Question{.purpose = Purpose::Channel, .peer = each->first, .channel = *peer.channel};
   }
@@ -165,6 +172,7 @@ void Peers::granted(TimePoint now, const Question& question, TimePoint sent_at) 
   upkeep->expires = sent_at + lifetime;
   upkeep->due = sent_at + refresh_after(lifetime);
   if (interval) upkeep->due = std::min(upkeep->due, now + *interval);
+  upkeep->slack = slack_of(upkeep->due - now);
   find_deadlines();
 }
 
@@ -173,6 +181,7 @@ void Peers::failed(TimePoint now, const Question& question) {
   if (upkeep == nullptr) return;
   upkeep->asking = false;
   upkeep->due = now + retry_after(++upkeep->failures);
+  upkeep->slack = Duration::zero();
   find_deadlines();
 }
 

@@ -16,9 +16,14 @@
 
 namespace isotube::turn {
 
+/// One wake-up, and at most one stale nonce's round trip, for all that falls due at about the same time.
+enum class Timing : std::uint8_t { WhenDue, WithSlack };
+
 /// When something that the server keeps for us has to be asked for, or asked for again.
 struct Upkeep {
   TimePoint due{};
+  /// How much earlier it may go, together with something else that is due.
+  Duration slack{};
   bool asking = false;
   /// The server has it, as far as we know.
   bool held = false;
@@ -65,7 +70,7 @@ class Peers {
   Added add(TimePoint now, const Address& address);
 
   /// What is to be asked for at `now`; it counts as asked from then on.
-  [[nodiscard]] std::optional<Question> next_due(TimePoint now);
+  [[nodiscard]] std::optional<Question> next_due(TimePoint now, Timing timing);
   /// When next_due() will have something.
   [[nodiscard]] TimePoint due() const { return due_; }
   /// Channels that ran out carry nothing any more.
@@ -117,5 +122,8 @@ class Peers {
 
 /// A minute before what was granted ends, or at half of it if that is less than two minutes.
 [[nodiscard]] Duration refresh_after(Duration lifetime);
+
+/// How much earlier than after `interval` a refresh may go.
+[[nodiscard]] Duration slack_of(Duration interval);
 
 }  // namespace isotube::turn

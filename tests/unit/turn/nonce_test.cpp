@@ -20,7 +20,7 @@ TEST(TurnNonce, T1ChannelsSurviveANonceThatGoesStaleBetweenRefreshes) {
   World world({.settings = often()});
   world.relay.nonce_lifetime = 2s;
   world.allocate();
-  world.run_for(1s);
+  world.run_for(800ms);
   for (int second = 0; second < 60; ++second) {
     ASSERT_NE(world.send(kPeer, "payload"), 0U);
     world.run_for(1s);

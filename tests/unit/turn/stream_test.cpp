@@ -63,8 +63,8 @@ TEST(TurnStream, PutsMessagesTogetherWhereverTheStreamWasCut) {
 }
 
 TEST(TurnStream, FailsWhenItsBytesAreNoMessages) {
-  for (const std::string_view garbage : {"\xC0zzz"sv, "\x50zzz"sv, "\x01\x03\x00\x03zzzz"sv, "\x01\x03\x08\x08zzzz"sv,
-                                         "SSH-2.0-OpenSSH_9.2\r\n"sv}) {
+  for (const std::string_view garbage :
+       {"\xC0zzz"sv, "\x50zzz"sv, "\x01\x03\x00\x03zzzz"sv, "\x01\x03\x08\x08zzzz"sv, "SSH-2.0-OpenSSH_9.2\r\n"sv}) {
     World world({.transport = Transport::Tcp});
     reach_channel(world);
     world.deliver(joined({Relay::channel_data(0x4000, "good"), to_bytes(as_byte_view(garbage))}));
