@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <functional>
 
 #include "runtime/udp_socket.hpp"
+#include "unit/runtime/allocations.hpp"
 #include "unit/runtime/flow_fixture.hpp"
 
 namespace isotube::runtime {
@@ -167,6 +169,47 @@ TEST_F(FlowOverUdp, WhatAFullKernelRefusesGoesOnceItIsWritable) {
   run_until([&] { return heard.writable == 1; });
   EXPECT_FALSE(flow.blocked());
   EXPECT_EQ(read(server, 5000).bytes, pattern(5000));
+}
+
+TEST_F(FlowOverUdp, AWarmFlowAsksForNoMemory) {
+  UdpSocket server = open_server();
+  const Address address = address_of(server);
+  const Bytes bytes = pattern(20 * 1200);
+  Heard heard;
+  std::optional<Flow> flow;
+  int rounds = 0;
+  std::size_t when_warm = 0;
+  std::size_t at_the_end = 0;
+  Flow::Callbacks callbacks = write_down(heard);
+  callbacks.opened = [&](const Address& local) {
+    heard.opened = local;
+    flow->send(bytes, 1200);
+  };
+  callbacks.received = [&](std::span<const ByteView>) {
+    ++rounds;
+    if (rounds == 100) when_warm = allocations();
+    if (rounds == 300) {
+      at_the_end = allocations();
+      return context_.stop();
+    }
+    flow->send(bytes, 1200);
+  };
+  const std::function<void()> answer = [&] {
+    server.wait_readable([&](const boost::system::error_code& error) {
+      if (error) return;
+      if (!server.receive(1 << 20).empty()) server.send({address, *heard.opened}, ByteView(bytes).first(1200), 1200);
+      answer();
+    });
+  };
+  answer();
+  flow.emplace(Flow::open(strand_, {Transport::Udp, address, ""}, {}, std::move(callbacks)));
+  boost::asio::steady_timer limit(strand_, std::chrono::seconds(10));
+  limit.async_wait([this](const boost::system::error_code& error) {
+    if (!error) context_.stop();
+  });
+  context_.run();
+  EXPECT_EQ(rounds, 300);
+  EXPECT_EQ(at_the_end, when_warm);
 }
 
 TEST_F(FlowOverUdp, ATurnIsBoundedAndNothingIsLeftBehind) {
