@@ -13,6 +13,7 @@ namespace asio = boost::asio;
 SignalError error_of(peer::DescriptionError error) {
   switch (error) {
     case peer::DescriptionError::WrongState:
+    case peer::DescriptionError::Glare:
       return SignalError::WrongState;
     case peer::DescriptionError::NoFingerprint:
     case peer::DescriptionError::NoCredentials:
