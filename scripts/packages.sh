@@ -6,7 +6,7 @@ packages_unit=("${packages_run[@]}" libgtest-dev libgmock-dev)
 packages_sim=("${packages_unit[@]}" libusrsctp-dev)
 packages_clang=(clang-19 libclang-rt-19-dev)
 packages_lint=("${packages_unit[@]}" "${packages_clang[@]}" clang-tidy-19 clang-format-19 python3)
-packages_faults=("${packages_run[@]}" python3 nginx-light openssh-server openssh-client openssl curl)
+packages_faults=("${packages_run[@]}" python3 nginx-light openssh-server openssh-client openssl curl coturn)
 packages_interop=("${packages_unit[@]}" libusrsctp-dev python3 chromium nodejs npm openssl)
 packages_bench=("${packages_run[@]}" python3 nodejs npm)
 

@@ -115,6 +115,10 @@ tube::Observer TubeOpening::observe() {
           [on_our_strand](const tube::ConnectionRecord& record) {
             on_our_strand([record](TubeOpening& self) { self.callbacks_.connection_ended(record); });
           },
+      .relay_failed =
+          [on_our_strand](const turn::TurnError& error) {
+            on_our_strand([text = turn::to_string(error)](TubeOpening& self) { self.callbacks_.warning(text); });
+          },
       .closed =
           [on_our_strand](CloseReason reason, const std::string& message) {
             on_our_strand([why = explain(reason, message)](TubeOpening& self) { self.closed_ = why; });

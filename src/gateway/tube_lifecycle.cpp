@@ -76,6 +76,9 @@ tube::Observer TubeService::observe(const std::string& id) {
   observer.connection_ended = [log = logs_.audit](const tube::ConnectionRecord& record) {
     log->info(audit_line(record));
   };
+  observer.relay_failed = [log = logs_.events, id](const turn::TurnError& error) {
+    log->warn("tube {}: {}", id, turn::to_string(error));
+  };
   observer.closed = [weak = weak_from_this(), id](tube::CloseReason reason, const std::string& message) {
     if (const auto self = weak.lock()) self->tube_closed(id, reason, message);
   };

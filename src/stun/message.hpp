@@ -45,8 +45,8 @@ enum class Method : std::uint16_t {
   ChannelBind = 0x009,
 };
 
-/// Any 16-bit value may arrive; these have names (RFC 8489 18.3, RFC 8445 20.2, RFC 8656 18). Up to 0x7FFF a receiver has to
-/// understand an attribute or refuse the message ("comprehension-required").
+/// Any 16-bit value may arrive; these have names (RFC 8489 18.3, RFC 8445 20.2, RFC 8656 18). Up to 0x7FFF a receiver
+/// has to understand an attribute or refuse the message ("comprehension-required").
 enum class AttributeType : std::uint16_t {
   MappedAddress = 0x0001,
   Username = 0x0006,

@@ -251,6 +251,10 @@ void Tube::Impl::handle(TimePoint, peer::PathSelected& event) {
   status_.path_remote.store(std::to_underlying(event.remote_type), std::memory_order_relaxed);
 }
 
+void Tube::Impl::handle(TimePoint, peer::RelayFailed& event) {
+  if (observer_.relay_failed) observer_.relay_failed(event.error);
+}
+
 void Tube::Impl::handle(TimePoint now, datachannel::Opened& event) {
   if (own_channel_ == event.channel) channel_opened(now, event.channel, channel_label_);
 }

@@ -57,12 +57,12 @@ class Tube::Impl : public webrtc::PeerConnection::Handler, public std::enable_sh
   void handle(TimePoint now, peer::LocalCandidate& event);
   void handle(TimePoint now, peer::GatheringDone& event);
   void handle(TimePoint now, peer::PathSelected& event);
+  void handle(TimePoint now, peer::RelayFailed& event);
   /// The connection has attended to these.
   void handle(TimePoint, peer::OpenFlow&) {}
   void handle(TimePoint, peer::CloseFlow&) {}
   void handle(TimePoint, peer::RelayAllocated&) {}
   void handle(TimePoint, peer::RelayLost&) {}
-  void handle(TimePoint, peer::RelayFailed&) {}
   void handle(TimePoint, peer::ConsentUnanswered&) {}
   void handle(TimePoint, peer::RestartDone&) {}
   void handle(TimePoint, peer::RestartFailed&) {}

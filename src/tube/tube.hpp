@@ -59,6 +59,8 @@ struct ConnectionRecord {
 struct Observer {
   std::function<void(State)> state_changed;
   std::function<void(const ConnectionRecord&)> connection_ended;
+  /// A transaction with a TURN server ended for good; other paths go on.
+  std::function<void(const turn::TurnError&)> relay_failed;
   /// Sent once; nothing follows it.
   std::function<void(CloseReason, const std::string& message)> closed;
 };

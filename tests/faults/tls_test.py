@@ -1,6 +1,5 @@
 """Signalling over TLS, with an authority of our own."""
-import subprocess
-
+from authority import Authority
 from world import Scenario, round_trip
 
 
@@ -8,20 +7,9 @@ class Tls(Scenario):
     def setUp(self):
         super().setUp()
         self.port = self.target()
-        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                     "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test authority")
-        self.certificate("gate", "IP:127.0.0.1,DNS:localhost")
-        self.certificate("other", "DNS:other.example")
-
-    def openssl(self, *arguments):
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
-
-    def certificate(self, name, names):
-        (self.folder / f"{name}.ext").write_text(f"subjectAltName={names}\nextendedKeyUsage=serverAuth\n")
-        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key",
-                     "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days",
-                     "2", "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+        authority = Authority(self.folder)
+        authority.certificate("gate", "IP:127.0.0.1,DNS:localhost")
+        authority.certificate("other", "DNS:other.example")
 
     def tls_gateway(self, name):
         return self.gateway("--tls-cert", f"{name}.pem", "--tls-key", f"{name}.key", allow=[self.port])

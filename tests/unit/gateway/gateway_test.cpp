@@ -9,6 +9,7 @@
 #include <boost/json/object.hpp>
 #include <future>
 
+#include "stun/time_limited_credentials.hpp"
 #include "unit/gateway/gateway_fixture.hpp"
 #include "unit/gateway/test_certificate.hpp"
 
@@ -123,14 +124,31 @@ TEST_F(GatewayTest, TakesCandidatesForTheCurrentGenerationOnly) {
 
 TEST_F(GatewayTest, SaysWhatItTakesBeforeAnOffer) {
   Config config = open_config();
-  config.network.stun_servers = {*Address::parse("192.0.2.1:3478"), *Address::parse("[2001:db8::1]:3478")};
+  config.ice_links = {{.url = "stun:192.0.2.1:3478", .username = "", .credential = ""},
+                      {.url = "turn:[2001:db8::1]:3478", .username = "us", .credential = "them"}};
   start(config);
   const Reply reply = ask("OPTIONS", "/tubes");
   EXPECT_EQ(reply.status, 204U);
   EXPECT_EQ(reply.fields.get("Accept-Post"), "application/sdp");
   EXPECT_EQ(reply.fields.get("Allow"), "GET, HEAD, OPTIONS, POST");
   EXPECT_EQ(reply.fields.joined("Link"),
-            "<stun:192.0.2.1:3478>; rel=\"ice-server\", <stun:[2001:db8::1]:3478>; rel=\"ice-server\"");
+            "<stun:192.0.2.1:3478>; rel=\"ice-server\", <turn:[2001:db8::1]:3478>; rel=\"ice-server\"; "
+            "username=\"us\"; credential=\"them\"; credential-type=\"password\"");
+}
+
+TEST_F(GatewayTest, MakesALoginOfItsOwnForEachClientOfATurnServer) {
+  Config config = open_config();
+  config.ice_links = {{.url = "turn:relay.example:3478", .username = "", .credential = ""}};
+  config.ice_secret = "north";
+  start(config);
+  const std::string first = ask("OPTIONS", "/tubes").fields.joined("Link");
+  const std::string second = ask("OPTIONS", "/tubes").fields.joined("Link");
+  EXPECT_NE(first, second);
+  const std::string username =
+      first.substr(first.find("username=\"") + 10, first.find("\"; credential=") - first.find("username=\"") - 10);
+  EXPECT_THAT(username, testing::MatchesRegex("[0-9]+:[0-9a-f]{32}"));
+  EXPECT_THAT(first, testing::HasSubstr("credential=\"" + stun::time_limited_password("north", username) + "\""));
+  EXPECT_THAT(first, testing::Not(testing::HasSubstr("north")));
 }
 
 TEST_F(GatewayTest, HasNoOtherPathsAndMethods) {
