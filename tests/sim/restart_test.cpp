@@ -42,17 +42,17 @@ struct Scenario {
       link->rate = dice.between(30'000, 300'000);
     }
     signalling = milliseconds(dice.between(1, 600));
-    for (std::uint64_t moves = dice.between(1, 4); moves > 0; --moves) {
+    for (std::uint64_t left = dice.between(1, 4); left > 0; --left) {
       Move move;
       move.side = dice.falls(0.5) ? Side::Offerer : Side::Answerer;
       move.when = milliseconds(dice.between(200, 15'000));
       move.noticed_after = milliseconds(dice.falls(0.5) ? 0 : dice.between(1, 8'000));
-      this->moves.push_back(move);
+      moves.push_back(move);
       // Both ends at nearly the same time: glare.
       if (dice.falls(0.3)) {
         move.side = move.side == Side::Offerer ? Side::Answerer : Side::Offerer;
         move.when += milliseconds(dice.between(0, 300));
-        this->moves.push_back(move);
+        moves.push_back(move);
       }
     }
     settings.sctp.send_limit = 65'536;
@@ -182,7 +182,9 @@ TEST(TubesThatMove, LoseNoByte) {
     refusals += run(seed).refusals;
     if (HasFailure()) return;
   }
-  if (seeds().size() >= 50) EXPECT_GT(refusals, 0) << "some seeds have both ends restart at once";
+  if (seeds().size() >= 50) {
+    EXPECT_GT(refusals, 0) << "some seeds have both ends restart at once";
+  }
 }
 
 TEST(TubesThatMove, SayTheSameBytesForTheSameSeed) {

@@ -112,6 +112,7 @@ TEST_F(Restart, FragmentsHaveNewCredentialsAndTheCandidates) {
 
 TEST_F(Restart, CarriesATransferToANewAddress) {
   ASSERT_NO_FATAL_FAILURE(send_messages());
+  pair.cut = true;
   const Address old = pair.offerer.own_address;
   const Address moved = *Address::parse("198.51.100.1:3000");
   pair.offerer.own_address = moved;
@@ -120,6 +121,7 @@ TEST_F(Restart, CarriesATransferToANewAddress) {
   EXPECT_EQ(offerer.selected_path(), std::nullopt);
   run_for(seconds(2));
   EXPECT_FALSE(all_arrived());
+  pair.cut = false;
   ASSERT_NO_FATAL_FAILURE(restart(offerer, answerer));
   ASSERT_TRUE(pair.run_until([&] { return both_are_done(); }, seconds(1)));
   EXPECT_EQ(offerer.selected_path()->local, moved);
