@@ -14,8 +14,8 @@ unit_programs() {
   for list in tests/unit/*/CMakeLists.txt; do echo "unit_$(basename "$(dirname "$list")")"; done
 }
 
-# A Release build of what is run as a program of its own: the simulation, the peers, isotube. Unit tests run under the
-# sanitizers instead; `./test unit` builds and runs them here, for speed.
+# A Release build of what is run as a program of its own: the simulation, the peers, isotube; and of the unit tests where
+# they are asked for by name.
 build_tests() {
   configure build/test -DCMAKE_BUILD_TYPE=Release -DISOTUBE_TESTS=ON
   build build/test "$@"
@@ -97,6 +97,9 @@ suite_tsan() {
   for room in "${targets[@]}"; do run_gtest "tsan $room" 900 "build/tsan/$room"; done
 }
 
+# How long each fuzzer looks for something new.
+fuzz_seconds=60
+
 suite_fuzz() {
   local target verdict
   # The options are those of tests/fuzz/run, which would build without showing how far it is.
@@ -111,7 +114,7 @@ suite_fuzz() {
         ;;
       *) fail "fuzz $target" "${verdict# }" ;;
     esac
-  done < <(tests/fuzz/run 2>&1 || true)
+  done < <(tests/fuzz/run -t "$fuzz_seconds" 2>&1 || true)
   if ! grep -q '^\(pass\|fail\) fuzz ' "$ISOTUBE_REPORT"; then fail fuzz "tests/fuzz/run said nothing"; fi
 }
 
