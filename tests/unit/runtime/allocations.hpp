@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 
 namespace isotube::runtime {
 
-std::size_t allocations();
+/// Nothing where it can't be counted: clang's sanitizers have an `operator new` of their own.
+std::optional<std::size_t> allocations();
 
 }  // namespace isotube::runtime
