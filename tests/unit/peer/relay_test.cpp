@@ -182,7 +182,7 @@ TEST_F(Relayed, WaitsThreeSecondsAtMostForARelayThatDoesNotAnswerItsFarewell) {
   ASSERT_TRUE(connect());
   relay_is_mute_ = true;
   near_.peer.close(now_);
-  // RFC 8656 7 leaves open how long to try; docs/protocol.md says 3 s.
+  // RFC 8656 7 leaves open how long to try; docs/architecture.md says 3 s.
   EXPECT_TRUE(run_until([&] { return near_.peer.finished(); }, seconds(3)));
   EXPECT_EQ(near_.peer.next_timeout(), kNever);
 }
