@@ -71,7 +71,7 @@ class Client::Impl {
   void handle_channel_data(ByteView message);
   void handle_data_indication(const stun::MessageView& message);
   void handle_answer(TimePoint now, const stun::MessageView& answer);
-  void handle_success(TimePoint now, Transaction& transaction, const stun::MessageView& answer);
+  void handle_success(TimePoint now, Transaction& found, const stun::MessageView& answer);
   void handle_error(TimePoint now, Transaction& transaction, const stun::MessageView& answer);
   /// Why the answer can't be the server's; nothing if it can.
   [[nodiscard]] std::optional<Cause> find_fault(const Transaction& transaction, const stun::MessageView& answer);
@@ -85,7 +85,7 @@ class Client::Impl {
   /// For silence, or nothing better.
   [[nodiscard]] TurnError unanswered(const Transaction& transaction) const;
   /// Ends the transaction without the answer that it wants.
-  void give_up(TimePoint now, const Transaction& transaction, TurnError error);
+  void give_up(TimePoint now, const Transaction& found, TurnError error);
   void drop_bytes(std::size_t count) { counters_.bytes_dropped += count; }
 
   // allocation.cpp

@@ -10,7 +10,7 @@ namespace asio = boost::asio;
 
 /// One for each worker: 64 KiB that no tube needs between its turns.
 peer::TransmitBatch& thread_batch() {
-  thread_local const auto batch = std::make_unique<peer::TransmitBatch>();
+  thread_local auto batch = std::make_unique<peer::TransmitBatch>();
   return *batch;
 }
 
