@@ -13,9 +13,9 @@ namespace {
 namespace json = boost::json;
 
 constexpr const char* kExamples = R"(
-Opens data channels between two peers of this process, over loopback, and measures: the time from
-nothing to the open channel, what one of them carries one way, and how long 64 bytes take to come
-back. Nothing leaves this machine.
+Opens data channels between two peers of this process, over loopback, and
+measures: the time from nothing to the open channel, what one of them carries
+one way, and how long 64 bytes take to come back. Nothing leaves this machine.
 
 Examples:
   isotube bench

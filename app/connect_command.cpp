@@ -19,7 +19,8 @@ constexpr const char* kExamples = R"(
 Examples:
   isotube connect http://127.0.0.1:8080 -L 9001:127.0.0.1:9000
       port 9001 here leads to port 9000 of the gateway's machine
-  isotube connect https://gate.example.com -L 2222:build1:22 -L 5432:db:5432 --token-file token
+  isotube connect https://gate.example.com -L 2222:build1:22 -L 5432:db:5432 \
+      --token-file token
       two forwards that share a tube: ssh -p 2222 localhost, psql -h localhost
   isotube connect https://gate.example.com -L '*:8000:[fd00::5]:80' --retry 5
       for the whole network; gives up when five tries in a row failed)";

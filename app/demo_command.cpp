@@ -28,8 +28,9 @@ namespace json = boost::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kExamples = R"(
-Starts a gateway, a client and a target on free loopback ports of this machine, and moves data
-through the tube between them, up and down. Exits with 1 if a byte was lost or changed.
+Starts a gateway, a client and a target on free loopback ports of this machine,
+and moves data through the tube between them, up and down. Exits with 1 if a
+byte was lost or changed.
 
 Examples:
   isotube demo

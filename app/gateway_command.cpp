@@ -17,22 +17,30 @@ namespace isotube::app {
 namespace {
 
 constexpr const char* kExamples = R"(
-TARGET is tcp:HOST:PORT; HOST a name, an address, a network (10.0.0.0/8), [v6] or *; PORT a
-number, a range (8000-8010) or *. Without --allow the gateway connects nowhere.
+TARGET is tcp:HOST:PORT; HOST a name, an address, a network (10.0.0.0/8), [v6]
+or *; PORT a number, a range (8000-8010) or *. Without --allow the gateway
+connects nowhere.
 
-A token file has a line for each token, NAME:ROLE:TOKEN[:TARGET…], ROLE client or admin.
+A token file has a line for each token: NAME:ROLE:TOKEN[:TARGET…], ROLE client
+or admin.
 
-SIGTERM and Ctrl-C drain: no new tubes, open connections get --drain-seconds; a second one
-ends at once. SIGHUP reads certificate, tokens and the config file's allow list again.
+SIGTERM and Ctrl-C drain: no new tubes, open connections get --drain-seconds; a
+second one ends at once. SIGHUP reads certificate, tokens and the config file's
+allow list again.
 
 Examples:
   isotube gateway --allow tcp:127.0.0.1:9000
       for clients on this machine
   isotube gateway --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem \
-      --token-file tokens --allow tcp:build.example.com:22 --allow tcp:10.1.0.0/16:5432
+      --token-file tokens --allow tcp:build.example.com:22 \
+      --allow tcp:10.1.0.0/16:5432
       for clients elsewhere
-  isotube gateway --config gateway.toml --udp-ports 40000-40999 --public-address 192.0.2.7
-      behind a firewall and a one-to-one NAT)";
+  isotube gateway --config gateway.toml --udp-ports 40000-40999 \
+      --public-address 192.0.2.7
+      behind a firewall and a one-to-one NAT
+  isotube gateway --allow tcp:127.0.0.1:9000 \
+      --ice-server turn:relay.example.com --ice-secret "$SECRET"
+      for clients that need a relay; they get a login of their own)";
 
 class GatewayCommand : public Command {
  public:

@@ -10,6 +10,7 @@
 
 #include "app/command.hpp"
 #include "app/config_file.hpp"
+#include "app/help_formatter.hpp"
 #include "app/log.hpp"
 
 namespace isotube::app {
@@ -64,7 +65,7 @@ int run(int argc, char** argv) {
   root.set_version_flag("--version", kVersion);
   root.set_help_flag("-h,--help", "Show this help and exit");
   root.require_subcommand(1);
-  root.get_formatter()->column_width(34);
+  root.formatter(std::make_shared<HelpFormatter>());
   root.footer(
       "\nisotube COMMAND --help shows a command's options, with examples.\n\n"
       "A first tunnel, in two shells:\n"
