@@ -62,9 +62,9 @@ class Generation {
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] std::optional<Path> selected_path() const;
   [[nodiscard]] std::optional<PathSelected> selection() const;
-  /// A path is selected, and the peer has shown that it knows our credentials. Without that an answerer whose answer
-  /// got lost would leave a peer behind that knows of no restart.
-  [[nodiscard]] bool may_take_over() const { return selected_ != nullptr && (heard_ || remote_->lite); }
+  /// A path is selected and answers, and the peer has shown that it knows our credentials. Without that an answerer
+  /// whose answer got lost would leave a peer behind that knows of no restart.
+  [[nodiscard]] bool may_take_over() const { return state_ == State::Connected && (heard_ || remote_->lite); }
   [[nodiscard]] bool is_validated(const Path& path) const;
   [[nodiscard]] std::vector<Path> validated_paths() const;
   [[nodiscard]] std::optional<Duration> round_trip() const;
